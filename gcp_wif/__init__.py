@@ -1,0 +1,1 @@
+"""Keyless Google Cloud for CI jobs."""

@@ -1,0 +1,1 @@
+"""How Google decides."""
