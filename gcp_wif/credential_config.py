@@ -8,8 +8,7 @@ google-auth-library and gcloud accept.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Never
+from typing import Any, Literal, NamedTuple, Never
 
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, shown
@@ -35,8 +34,7 @@ MAX_CONFIG_BYTES = 64 * 1024
 """The largest file that is read as a config; real ones have about 1 KiB."""
 
 
-@dataclass(frozen=True)
-class TokenFormat:
+class TokenFormat(NamedTuple):
     """How the token stands in its file or response: bare, or as one top-level field of a JSON object."""
 
     type: Literal["text", "json"]
@@ -58,8 +56,7 @@ class TokenFormat:
         return json.dumps({self.field_name: token}).encode()
 
 
-@dataclass(frozen=True)
-class FileSource:
+class FileSource(NamedTuple):
     """The token is read from a file. ``format`` is ``None`` where the config names none, which means text."""
 
     file: str
@@ -75,8 +72,7 @@ class FileSource:
         return {"file": self.file} | _format_entry(self.format)
 
 
-@dataclass(frozen=True)
-class UrlSource:
+class UrlSource(NamedTuple):
     """The token is fetched by a GET request, with ``headers`` in the order in which they were given."""
 
     url: str
@@ -89,8 +85,7 @@ class UrlSource:
         return {"url": self.url} | headers | _format_entry(self.format)
 
 
-@dataclass(frozen=True)
-class ExecutableSource:
+class ExecutableSource(NamedTuple):
     """The token is printed by a program, which runs only where GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES is 1."""
 
     command: str
@@ -110,8 +105,7 @@ def _format_entry(token_format: TokenFormat | None) -> dict[str, Any]:
     return {"format": token_format.document()} if token_format else {}
 
 
-@dataclass(frozen=True)
-class CredentialConfig:
+class CredentialConfig(NamedTuple):
     """A credential config. It holds no secret: only where the token is and whom to ask.
 
     ``token_info_url`` stands in configs without impersonation, ``impersonation_url`` in the others.
@@ -272,7 +266,7 @@ class _Reader:
         kinds = [kind for kind in ("file", "url", "executable") if kind in source]
         if len(kinds) != 1:
             self._refuse(
-                f"`credential_source` must have exactly one of `file`, `url` and `executable`, but has {kinds or 'none'}.",
+                f"`credential_source` must have exactly one of `file`, `url`, `executable`; it has {kinds or 'none'}.",
                 "google-auth would silently pick one of them." if kinds else None,
             )
         if kinds == ["executable"]:

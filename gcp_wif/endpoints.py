@@ -6,7 +6,7 @@ that variable decides where a subject token is sent.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gcp_wif.errors import InputError, shown
 from gcp_wif.names import ServiceAccountEmail
@@ -17,12 +17,11 @@ DEFAULT_UNIVERSE = "googleapis.com"
 EMULATOR_VARIABLE = "GCP_WIF_EMULATOR_HOST"
 EMULATOR_GRPC_VARIABLE = "GCP_WIF_EMULATOR_GRPC_HOST"
 
-_LOOPBACK = re.compile(r"(?:127(?:\.[0-9]{1,3}){3}|localhost|\[::1\]):[0-9]{1,5}")
-_DOMAIN = re.compile(r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_LOOPBACK = r"(?:127(?:\.[0-9]{1,3}){3}|localhost|\[::1\]):[0-9]{1,5}"
+_DOMAIN = r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
 
-@dataclass(frozen=True)
-class Endpoints:
+class Endpoints(NamedTuple):
     """Where the services of one universe answer.
 
     Attributes:
@@ -43,7 +42,7 @@ class Endpoints:
             InputError: WIF003 where the emulator's address is not on loopback, WIF116 for the universe domain.
         """
         domain = universe if universe is not None else DEFAULT_UNIVERSE
-        if not _DOMAIN.fullmatch(domain):
+        if not re.fullmatch(_DOMAIN, domain):
             raise InputError(
                 f"--universe-domain must be a domain name, but holds {shown(domain)}.",
                 hint=f"Google's public cloud is {DEFAULT_UNIVERSE}; leave the flag away for it.",
@@ -84,7 +83,7 @@ def _loopback(environ: Mapping[str, str], name: str) -> str | None:
     value = environ.get(name)
     if value is None:
         return None
-    if not _LOOPBACK.fullmatch(value) or int(value.rpartition(":")[2]) > 65535:
+    if not re.fullmatch(_LOOPBACK, value) or int(value.rpartition(":")[2]) > 65535:
         raise InputError(
             f"{name} must be a loopback address such as 127.0.0.1:8080, but holds {shown(value)}.",
             hint="It decides where tokens are sent. Give host and port as `gcp-wif emulator` prints them, "

@@ -11,10 +11,19 @@ through `shown` first.
 import re
 from typing import ClassVar
 
-__all__ = ["GcpWifError", "InputError", "MissingExtraError", "RefusedError", "UnavailableError", "shown"]
+__all__ = [
+    "GcpWifError",
+    "InputError",
+    "MissingExtraError",
+    "RefusedError",
+    "UnavailableError",
+    "hide_tokens",
+    "shown",
+]
 
-_LOOKS_SECRET = re.compile(r"eyJ|ya29\.|-----BEGIN|[A-Za-z0-9+/_=.-]{65,}")
+_SECRET_SHAPES = r"eyJ|ya29\.|-----BEGIN|[A-Za-z0-9+/_=.-]{65,}"  # noqa: S105 - a pattern
 _SHOWN_CHARACTERS = 120
+_TOKEN_SHAPES = r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}|ya29\.[A-Za-z0-9_.-]+"  # noqa: S105 - a pattern
 
 
 class GcpWifError(Exception):
@@ -71,8 +80,13 @@ def shown(value: str) -> str:
     People put a token into the wrong variable. Anything that resembles a JWT, an access token, a key or another long
     run of base64 characters is replaced by its length, and control characters are escaped.
     """
-    if _LOOKS_SECRET.search(value):
+    if re.search(_SECRET_SHAPES, value):
         return f"a value of {len(value)} characters (not shown, it may be a secret)"
     if len(value) > _SHOWN_CHARACTERS:
         return f"{value[:_SHOWN_CHARACTERS]!r}… ({len(value)} characters)"
     return repr(value)
+
+
+def hide_tokens(text: str) -> str:
+    """Replace every JWT and every access token of Google's in ``text``, for words that came from elsewhere."""
+    return re.sub(_TOKEN_SHAPES, "(token hidden)", text)

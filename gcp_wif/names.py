@@ -20,17 +20,18 @@ __all__ = [
     "ServiceAccountEmail",
 ]
 
-_PROJECT_NUMBER = re.compile(r"[1-9][0-9]{0,18}")
-_PROJECT_ID = re.compile(r"(?:[a-z0-9][a-z0-9.-]*[a-z0-9]:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
-_WIF_ID = re.compile(r"[a-z0-9-]{4,32}")
-_PROVIDER_NAME = re.compile(
+_PROJECT_NUMBER = r"[1-9][0-9]{0,18}"
+_PROJECT_ID = r"(?:[a-z0-9][a-z0-9.-]*[a-z0-9]:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
+_WIF_ID = r"[a-z0-9-]{4,32}"
+_PROVIDER_NAME = (
     r"(?:(?:https?:)?//iam\.googleapis\.com/)?"
     r"projects/(?P<project>[^/]*)/locations/(?P<location>[^/]*)"
     r"/workloadIdentityPools/(?P<pool>[^/]*)/providers/(?P<provider>[^/]*)"
 )
-_EMAIL = re.compile(r"(?P<local>[a-z0-9](?:[a-z0-9.-]{0,98}[a-z0-9])?)@(?P<domain>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)")
-_ACCOUNT_ID = re.compile(r"[a-z](?:[-a-z0-9]{4,28})[a-z0-9]")
-_SERVICE_AGENT = re.compile(r"service-[0-9]+")
+_EMAIL = r"(?P<local>[a-z0-9](?:[a-z0-9.-]{0,98}[a-z0-9])?)@(?P<domain>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)"
+_ACCOUNT_ID = r"[a-z](?:[-a-z0-9]{4,28})[a-z0-9]"
+_SERVICE_AGENT = r"service-[0-9]+"
+_EMPTY_HINT = "It is empty: the variable that it was made from is likely unset."
 
 
 class ProjectNumber(str):
@@ -45,9 +46,11 @@ class ProjectNumber(str):
         Raises:
             InputError: WIF104.
         """
-        if _PROJECT_NUMBER.fullmatch(text):
+        if re.fullmatch(_PROJECT_NUMBER, text):
             return cls(text)
-        if _PROJECT_ID.fullmatch(text):
+        if not text:
+            hint = _EMPTY_HINT
+        elif re.fullmatch(_PROJECT_ID, text):
             hint = (
                 "This looks like a project ID. A workload identity pool is addressed by the project number; "
                 f"`gcloud projects describe {text} --format='value(projectNumber)'` prints it."
@@ -71,7 +74,7 @@ class ProjectId(str):
         Raises:
             InputError: WIF115.
         """
-        if _PROJECT_ID.fullmatch(text):
+        if re.fullmatch(_PROJECT_ID, text):
             return cls(text)
         looks_number = text.isascii() and text.isdigit()
         raise InputError(
@@ -86,9 +89,11 @@ class ProjectId(str):
 
 
 def _parse_wif_id(text: str, *, origin: str, what: str, code: str) -> str:
-    if _WIF_ID.fullmatch(text) and not text.startswith("gcp-"):
+    if re.fullmatch(_WIF_ID, text) and not text.startswith("gcp-"):
         return text
-    if text.startswith("gcp-"):
+    if not text:
+        hint = _EMPTY_HINT
+    elif text.startswith("gcp-"):
         hint = "The prefix gcp- is reserved by Google."
     elif "/" in text:
         hint = f"Give the last part of the resource name alone, as in `circleci`, not the whole {what} name."
@@ -153,7 +158,7 @@ class ProviderName(NamedTuple):
         Raises:
             InputError: WIF108 where the shape is wrong; WIF104, WIF105 or WIF106 for one of its parts.
         """
-        match = _PROVIDER_NAME.fullmatch(text)
+        match = re.fullmatch(_PROVIDER_NAME, text)
         if match is None:
             raise InputError(
                 f"{origin} must be a provider resource name, but holds {shown(text)}.",
@@ -203,7 +208,7 @@ class ServiceAccountEmail(str):
         Raises:
             InputError: WIF107.
         """
-        match = _EMAIL.fullmatch(text)
+        match = re.fullmatch(_EMAIL, text)
         if match is not None:
             domain = match["domain"]
             if not (domain.endswith(".gserviceaccount.com") and ".." not in text):
@@ -213,12 +218,14 @@ class ServiceAccountEmail(str):
                 )
             elif (
                 domain.endswith(".iam.gserviceaccount.com")
-                and not _ACCOUNT_ID.fullmatch(match["local"])
-                and not _SERVICE_AGENT.fullmatch(match["local"])
+                and not re.fullmatch(_ACCOUNT_ID, match["local"])
+                and not re.fullmatch(_SERVICE_AGENT, match["local"])
             ):
                 hint = "The part before the @ has 6 to 30 characters: a-z, 0-9 and hyphens, beginning with a letter."
             else:
                 return cls(text)
+        elif not text:
+            hint = _EMPTY_HINT
         elif text != text.strip():
             hint = "There is white space around it."
         elif "@" not in text:
@@ -246,13 +253,13 @@ class ServiceAccountEmail(str):
         """
         suffix = ".iam.gserviceaccount.com"
         local, _, domain = self.partition("@")
-        if not domain.endswith(suffix) or _SERVICE_AGENT.fullmatch(local):
+        if not domain.endswith(suffix) or re.fullmatch(_SERVICE_AGENT, local):
             return None
         project, _, scope = domain.removesuffix(suffix).partition(".")
         if project.startswith("gcp-sa-"):
             return None
         candidate = f"{scope}:{project}" if scope else project
-        return ProjectId(candidate) if _PROJECT_ID.fullmatch(candidate) else None
+        return ProjectId(candidate) if re.fullmatch(_PROJECT_ID, candidate) else None
 
 
 class Principal(str):

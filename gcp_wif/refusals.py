@@ -33,7 +33,7 @@ class _Row:
     advice: tuple[str, ...]
 
 
-def _row(  # noqa: PLR0913, PLR0917 - a column of the table each
+def _row(
     code: str, service: Service, http_status: int, error: str, template: str, pattern: str, meaning: str, *advice: str
 ) -> _Row:
     return _Row(code, service, http_status, error, template, re.compile(pattern, re.IGNORECASE), meaning, advice)

@@ -10,10 +10,9 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Never
+from typing import Any, NamedTuple, Never
 
 from gcp_wif.errors import InputError
 
@@ -36,8 +35,8 @@ JWT_TOKEN_TYPES = frozenset({"urn:ietf:params:oauth:token-type:jwt", "urn:ietf:p
 """The subject token types (RFC 8693, section 3) whose tokens are JWTs and are checked as such."""
 
 _CLOCK_SKEW_SECONDS = 60
-_JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_CIRCLECI_ISSUER = re.compile(r"https://[^/]+/org/(?P<org>[0-9a-fA-F-]{36})")
+_JWT = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
+_CIRCLECI_ISSUER = r"https://[^/]+/org/(?P<org>[0-9a-fA-F-]{36})"
 
 
 class UnverifiedClaims(Mapping[str, Any]):
@@ -76,7 +75,7 @@ class UnverifiedClaims(Mapping[str, Any]):
         claimed = self.text("oidc.circleci.com/org-id")
         if claimed:
             return claimed
-        match = _CIRCLECI_ISSUER.fullmatch(self.text("iss") or "")
+        match = re.fullmatch(_CIRCLECI_ISSUER, self.text("iss") or "")
         return match["org"] if match else None
 
 
@@ -154,7 +153,7 @@ def _parse_jwt(value: str, origin: str) -> UnverifiedClaims:
         # `from None` at the raise sites keeps decoder errors, which quote their input, out of the chain.
         raise InputError(f"{origin} holds no JWT: {why}.", hint=hint, code="WIF203")
 
-    if not _JWT.fullmatch(value):
+    if not re.fullmatch(_JWT, value):
         if value.startswith("{"):
             refuse(
                 "it holds a JSON document",
@@ -182,8 +181,7 @@ def _json_part(part: str) -> object:
         return None
 
 
-@dataclass(frozen=True)
-class ClaimsExpectation:
+class ClaimsExpectation(NamedTuple):
     """What a job knows about its own token before it asks Google.
 
     Attributes:
@@ -231,7 +229,7 @@ def _check_times(claims: UnverifiedClaims, now: float, origin: str) -> None:
 
 def _check_organization(claims: UnverifiedClaims, expected: ClaimsExpectation, origin: str) -> None:
     found = claims.organization_id
-    issuer = _CIRCLECI_ISSUER.fullmatch(claims.text("iss") or "")
+    issuer = re.fullmatch(_CIRCLECI_ISSUER, claims.text("iss") or "")
     if found and issuer and issuer["org"].lower() != found.lower():
         raise InputError(
             f"The token in {origin} contradicts itself: its issuer names organisation {issuer['org']}, "

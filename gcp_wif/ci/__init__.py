@@ -1,1 +1,1 @@
-"""."""
+"""What a CI system gives a job (tokens) and takes from it (exports)."""

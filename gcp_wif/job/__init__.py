@@ -1,1 +1,1 @@
-"""."""
+"""The job's journey: generate, export, verify, logout."""

@@ -1,0 +1,137 @@
+"""The flags of the job's commands, each defined once. What gcloud's create-cred-config has keeps gcloud's name."""
+
+from typing import Annotated
+
+import typer
+
+from gcp_wif.cli.command import OptionGroup
+from gcp_wif.job.generate import GenerateFlags
+from gcp_wif.job.source import SourceFlags
+from gcp_wif.job.target import TargetFlags
+from gcp_wif.job.tokens import TokenFlags
+
+__all__ = ["ConfigFileOptions", "ExportOptions", "GenerateOptions", "TargetOptions", "TokenOptions"]
+
+
+class TargetOptions(OptionGroup):
+    """Which provider and account."""
+
+    provider: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PROVIDER]",
+            help="Provider resource name: projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/ID.",
+        ),
+    ] = None
+    project_number: Annotated[str | None, typer.Option(help="Number of the pool's project.")] = None
+    pool_id: Annotated[str | None, typer.Option(help="Workload identity pool ID.")] = None
+    provider_id: Annotated[str | None, typer.Option(help="Workload identity pool provider ID.")] = None
+    service_account: Annotated[str | None, typer.Option(help="Email of the account to impersonate.")] = None
+    direct: Annotated[bool, typer.Option("--direct", help="Direct federation: impersonate no account.")] = False
+    project_id: Annotated[str | None, typer.Option(help="Project ID to export.")] = None
+    manifest: Annotated[str | None, typer.Option(metavar="FILE", help="Take provider and account from it.")] = None
+    identity: Annotated[str | None, typer.Option(metavar="NAME", help="Which identity of the manifest.")] = None
+
+    def flags(self) -> TargetFlags:
+        """As the journey takes them."""
+        return TargetFlags(
+            self.provider,
+            self.project_number,
+            self.pool_id,
+            self.provider_id,
+            self.service_account,
+            self.direct,
+            self.project_id,
+        )
+
+
+class ConfigFileOptions(OptionGroup):
+    """Where the credential config is."""
+
+    output_file: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="The credential config. [default: $HOME/gcp_cred_config.json]"),
+    ] = None
+    universe_domain: Annotated[str | None, typer.Option(help="Universe domain. [default: googleapis.com]")] = None
+
+
+class TokenOptions(OptionGroup):
+    """Where the subject token comes from."""
+
+    token_env: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Variable that holds it. [default: CIRCLE_OIDC_TOKEN]")
+    ] = None
+    token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read it from standard input.")] = False
+    token_response: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Take it out of a JSON response in this file.")
+    ] = None
+    token_response_field: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Where it stands there, as in response.id_token.")
+    ] = None
+    audience: Annotated[
+        str | None, typer.Option(metavar="AUD", help="Ask the CI system for a fresh one with this audience.")
+    ] = None
+    subject_token_type: Annotated[
+        str | None, typer.Option(help="Token type URN. [default: urn:ietf:params:oauth:token-type:jwt]")
+    ] = None
+
+    def flags(self) -> TokenFlags:
+        """As the journey takes them."""
+        return TokenFlags(
+            self.token_env, self.token_stdin, self.token_response, self.token_response_field, self.audience
+        )
+
+
+class GenerateOptions(OptionGroup):
+    """What the credential config says."""
+
+    credential_source_file: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Where the token is written and read. [default: $HOME/oidc_token]"),
+    ] = None
+    credential_source_type: Annotated[str | None, typer.Option(metavar="text|json", help="Its format.")] = None
+    credential_source_field_name: Annotated[
+        str | None, typer.Option(help="Field of the token in JSON. [default: id_token]")
+    ] = None
+    credential_source_url: Annotated[str | None, typer.Option(help="URL that answers with the token.")] = None
+    credential_source_headers: Annotated[
+        str | None, typer.Option(metavar="K=V,…", help="Headers for that request.")
+    ] = None
+    executable_command: Annotated[str | None, typer.Option(help="Program that prints the token.")] = None
+    executable_timeout_millis: Annotated[int | None, typer.Option(help="Its time limit. [default: 30000]")] = None
+    executable_output_file: Annotated[str | None, typer.Option(help="File that caches its answer.")] = None
+    service_account_token_lifetime_seconds: Annotated[
+        int | None, typer.Option(help="Lifetime of the account's access token, 600 to 43200.")
+    ] = None
+    config_only: Annotated[
+        bool, typer.Option("--config-only", help="Write the config alone, to commit; no token is needed.")
+    ] = False
+
+    def flags(self, config: ConfigFileOptions, token: TokenOptions) -> GenerateFlags:
+        """As the journey takes them."""
+        return GenerateFlags(
+            SourceFlags(
+                self.credential_source_file,
+                self.credential_source_type,
+                self.credential_source_field_name,
+                self.credential_source_url,
+                self.credential_source_headers,
+                self.executable_command,
+                self.executable_timeout_millis,
+                self.executable_output_file,
+            ),
+            token.flags(),
+            config.output_file,
+            token.subject_token_type,
+            self.service_account_token_lifetime_seconds,
+            self.config_only,
+        )
+
+
+class ExportOptions(OptionGroup):
+    """Where the exports go."""
+
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="stdout|PATH", help="Shell file, or stdout for eval. [default: $BASH_ENV]"),
+    ] = None

@@ -1,0 +1,41 @@
+"""`gcp-wif verify`."""
+
+from pathlib import Path
+from typing import Any
+
+from gcp_wif.cli.command import CommonOptions, command, endpoints, surroundings, terminal
+from gcp_wif.cli.options import ConfigFileOptions
+from gcp_wif.cli.output import Terminal
+from gcp_wif.endpoints import Endpoints
+from gcp_wif.job.generate import Surroundings, config_path
+from gcp_wif.job.verify import verify
+
+__all__ = ["main", "run_verify"]
+
+
+def run_verify(config: Path, endpoints: Endpoints, around: Surroundings, out: Terminal) -> dict[str, Any]:
+    """Do the exchange; returns the JSON shape."""
+    done = verify(config, endpoints, around)
+    for warning in done.warnings:
+        out.warn(warning)
+    account = done.service_account or "none: direct federation"
+    out.say(f"principal          {done.principal or 'not known from outside: the mapping of the provider decides'}")
+    out.say(f"service account    {account}")
+    out.say(f"access token       valid until {done.expires_at:%Y-%m-%d %H:%M:%S} UTC")
+    return {
+        "principal": done.principal,
+        "service_account": done.service_account,
+        "expires_at": f"{done.expires_at:%Y-%m-%dT%H:%M:%SZ}",
+        "warnings": list(done.warnings),
+    }
+
+
+@command(ConfigFileOptions, CommonOptions)
+def main(config: ConfigFileOptions, common: CommonOptions) -> None:
+    """Do one real exchange with the credential config, impersonation included, and say what Google granted.
+
+    A refusal is explained (exit code 1); a service that cannot be reached is exit code 3, after bounded retries.
+    """
+    out, around = terminal(common), surroundings()
+    where = endpoints(around, out, config.universe_domain)
+    out.data(run_verify(config_path(config.output_file, around), where, around, out))

@@ -1,0 +1,147 @@
+"""The exchange with Google, by google-auth: its transport with bounds, and what its errors mean.
+
+Imported only where an exchange is made: google-auth and requests take longer to load than the rest of a command.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import requests
+import urllib3.util
+from google.auth import exceptions, identity_pool
+from google.auth.transport.requests import Request
+from requests.adapters import HTTPAdapter
+
+from gcp_wif.credential_config import CredentialConfig
+from gcp_wif.errors import GcpWifError, InputError, RefusedError, UnavailableError, hide_tokens
+from gcp_wif.refusals import recognise
+
+__all__ = ["exchange"]
+
+_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+_TIMEOUT_SECONDS = 10.0
+_RETRIES = 4
+_RETRY_AFTER_SECONDS = 10
+_PASSING = frozenset({429, 500, 502, 503, 504})
+
+
+class _Transport(Request):
+    """google-auth's own transport, with a time-out and a memory of the last status.
+
+    google-auth does not retry these calls (observed with 2.62), so urllib3 does: four times, with jittered
+    exponential back-off, within about half a minute. Redirects are not followed: a POST with a token in its body must
+    not be sent on.
+    """
+
+    def __init__(self, *, proxies: bool) -> None:
+        session = requests.Session()
+        session.max_redirects = 0
+        session.trust_env = proxies
+        retry = urllib3.util.Retry(
+            total=_RETRIES,
+            backoff_factor=0.4,
+            backoff_jitter=0.4,
+            status_forcelist=_PASSING,
+            allowed_methods=None,
+            redirect=0,
+            raise_on_status=False,
+            retry_after_max=_RETRY_AFTER_SECONDS,
+        )
+        adapter = HTTPAdapter(max_retries=retry)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        super().__init__(session)
+        self.last_status: int | None = None
+
+    def __call__(
+        self,
+        url: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = _TIMEOUT_SECONDS,
+        **kwargs: Any,
+    ) -> Any:
+        self.last_status = None
+        response = super().__call__(url, method, body, headers, timeout, **kwargs)  # type: ignore[no-untyped-call]  # google-auth has no annotations
+        self.last_status = response.status
+        return response
+
+
+def exchange(config: CredentialConfig, *, loopback: bool) -> datetime:
+    """Exchange the subject token and, where the config says so, impersonate the account.
+
+    Args:
+        config: read and checked before.
+        loopback: whether the URLs are the emulator's; no proxy is used for those.
+
+    Returns:
+        When the access token expires (UTC). The token itself is dropped.
+
+    Raises:
+        RefusedError: a code of `gcp_wif.refusals`, or WIF500 for a sentence that is not known.
+        UnavailableError: WIF601 not reached, WIF602 kept failing or answered nonsense.
+        InputError: WIF404 where google-auth cannot use the config.
+    """
+    transport = _Transport(proxies=not loopback)
+    try:
+        credentials = identity_pool.Credentials.from_info(config.document(), scopes=_SCOPES)
+        credentials.refresh(transport)
+        expiry: datetime = credentials.expiry
+    except exceptions.TransportError as error:
+        raise UnavailableError(
+            f"Google could not be reached: {hide_tokens(_cause(error))}",
+            hint="The job needs to reach sts.googleapis.com and iamcredentials.googleapis.com over https; behind a "
+            "proxy set HTTPS_PROXY. The files are written and the exports stand.",
+            code="WIF601",
+        ) from None
+    except exceptions.GoogleAuthError as error:
+        raise _explained(error, transport.last_status) from None
+    except (ValueError, TypeError, AttributeError, KeyError, OSError) as error:
+        # google-auth raises these for configs and answers that it did not expect (observed with 2.62).
+        if transport.last_status is not None:
+            raise UnavailableError(
+                f"The service answered something that is no token response ({type(error).__name__}).", code="WIF602"
+            ) from None
+        raise InputError(f"google-auth cannot use this config: {hide_tokens(str(error))}", code="WIF404") from None
+    return expiry.replace(tzinfo=UTC)
+
+
+def _explained(error: Exception, status: int | None) -> GcpWifError:
+    text = "\n".join(str(part) for part in error.args)
+    sentence = hide_tokens(_sentence(error.args))
+    if status in _PASSING:
+        return UnavailableError(
+            f"The service kept failing with HTTP status {status}: {sentence}",
+            hint="It was tried five times. Run the command again in a few minutes.",
+            code="WIF602",
+        )
+    known = recognise(text)
+    if known is not None:
+        return known.as_error(sentence)
+    if status is not None and status != 200:
+        return RefusedError(f"Google refused (HTTP status {status}): {sentence}", code="WIF500")
+    return InputError(f"google-auth cannot use this config or token: {sentence}", code="WIF404")
+
+
+def _sentence(parts: tuple[object, ...]) -> str:
+    """Google's own words out of a google-auth error, whose last part is the response's body."""
+    for part in reversed(parts):
+        try:
+            body = json.loads(str(part))
+        except ValueError:
+            continue
+        if isinstance(body, dict):
+            error = body.get("error")
+            if isinstance(error, dict):
+                return f"{error.get('status')}: {error.get('message')}"
+            return f"{error}: {body.get('error_description', '')}"
+    return str(parts[0])[:2_000] if parts else "no reason was given"
+
+
+def _cause(error: Exception) -> str:
+    cause = error.args[0] if error.args else error
+    reason = getattr(cause, "args", None)
+    return str(reason[0] if reason else cause)[:500]

@@ -1,0 +1,94 @@
+"""`export`: hand a job's variables to the shell."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from gcp_wif.ci import circleci
+from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
+from gcp_wif.errors import InputError
+from gcp_wif.files import edit_shared, read_bounded
+from gcp_wif.job.exports import Export, append_lines, exports, plain_lines
+from gcp_wif.job.generate import Surroundings
+from gcp_wif.job.source import absolute, clean_path
+from gcp_wif.job.target import ProjectChoice
+
+__all__ = ["STDOUT", "Exported", "export", "export_lines", "read_config", "shell_file", "weak_project"]
+
+STDOUT = "stdout"
+"""The value of ``--to`` that prints the exports for ``eval`` instead of writing them."""
+
+
+class Exported(NamedTuple):
+    """What was exported.
+
+    Attributes:
+        shell_file: the file that shells source.
+        added: the lines that were appended; 0 where the file had them already.
+        exports: the variables.
+    """
+
+    shell_file: Path
+    added: int
+    exports: tuple[Export, ...]
+
+
+def read_config(path: Path) -> CredentialConfig:
+    """Read and parse the credential config of a job.
+
+    Raises:
+        InputError: WIF306 missing, WIF303, WIF307, and WIF401 to WIF403 for what it holds.
+    """
+    return CredentialConfig.from_json(
+        read_bounded(path, MAX_CONFIG_BYTES, origin="the credential config"), origin=str(path)
+    )
+
+
+def shell_file(to: str | None, around: Surroundings) -> Path:
+    """The file to append to: ``--to PATH``, else ``BASH_ENV``.
+
+    Raises:
+        InputError: WIF308 where neither is there.
+    """
+    if to is not None:
+        return Path(absolute(clean_path(to, origin="--to"), around.cwd))
+    found = circleci.shell_file(around.environ)
+    if found is None:
+        raise InputError(
+            f"{circleci.SHELL_FILE_VARIABLE} is not set, so there is no file that the job's shells read.",
+            hint="CircleCI sets it in bash steps. Elsewhere name a file that you source, with --to PATH, or print the "
+            'exports for the present shell: eval "$(gcp-wif export --to stdout)"',
+            code="WIF308",
+        )
+    return Path(absolute(str(found), around.cwd))
+
+
+def weak_project(config: CredentialConfig) -> ProjectChoice | None:
+    """The project that the config's account belongs to, where its email tells."""
+    account = config.service_account
+    found = account.project_id if account else None
+    return ProjectChoice(found, explicit=False) if found else None
+
+
+def export(config: Path, project: ProjectChoice | None, to: Path, environ: Mapping[str, str]) -> Exported:
+    """Append the exports to ``to``, once; a changed value is appended behind the earlier one.
+
+    Raises:
+        InputError: WIF301, WIF303, WIF304, WIF305; the file is as it was.
+    """
+    if to == config:
+        raise InputError(f"{to} is the credential config; the exports need a shell file.", code="WIF110")
+    wanted = exports(config, project)
+    answer = edit_shared(
+        to,
+        lambda content: (content, append_lines(content, wanted, environ)),
+        origin="the shell file",
+        create=True,
+    )
+    added = answer[1][len(answer[0]) :].strip().count(b"\n") + 1 if answer and answer[0] != answer[1] else 0
+    return Exported(to, added, wanted)
+
+
+def export_lines(config: Path, project: ProjectChoice | None, environ: Mapping[str, str]) -> bytes:
+    """The exports as shell text, for ``eval``."""
+    return plain_lines(exports(config, project), environ)

@@ -1,0 +1,175 @@
+"""`generate`: the token file and the credential config, both or neither."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from gcp_wif.ci import circleci
+from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE, CredentialConfig, FileSource
+from gcp_wif.endpoints import Endpoints
+from gcp_wif.errors import InputError, shown
+from gcp_wif.files import check_destination, write_private
+from gcp_wif.job.source import SourceFlags, absolute, choose_source, clean_path, default_path
+from gcp_wif.job.target import Target
+from gcp_wif.job.tokens import CheckedToken, TokenFlags, obtain_token
+
+__all__ = ["DEFAULT_CONFIG_NAME", "GenerateFlags", "Generated", "Surroundings", "config_path", "generate"]
+
+DEFAULT_CONFIG_NAME = "gcp_cred_config.json"
+
+_LIFETIME_SECONDS = range(600, 43_201)
+_DEFAULT_MAX_LIFETIME_SECONDS = 3_600
+_TOKEN_TYPE_PREFIX = "urn:ietf:params:"  # noqa: S105 - a type's name
+
+
+class Surroundings(NamedTuple):
+    """What a command is given of the world around it, so that nothing below reads it by itself.
+
+    Attributes:
+        environ: the environment variables.
+        cwd: the absolute working folder.
+        stdin: standard input, binary.
+        clock: seconds since 1970.
+        run: how the CI system's program is run; ``None`` for a real process.
+    """
+
+    environ: Mapping[str, str]
+    cwd: str
+    stdin: BinaryIO
+    clock: Callable[[], float]
+    run: circleci.Run | None = None
+
+    def __repr__(self) -> str:
+        return "Surroundings(hidden)"  # the environment holds the token
+
+
+class GenerateFlags(NamedTuple):
+    """The command line of `generate`, apart from the target."""
+
+    source: SourceFlags
+    token: TokenFlags
+    output_file: str | None = None
+    subject_token_type: str | None = None
+    lifetime_seconds: int | None = None
+    config_only: bool = False
+
+
+class Generated(NamedTuple):
+    """What was written.
+
+    Attributes:
+        config_path: the credential config's file.
+        token_path: the token's file, ``None`` where no token was written.
+        config: the config.
+        warnings: what the person should know.
+    """
+
+    config_path: Path
+    token_path: Path | None
+    config: CredentialConfig
+    warnings: tuple[str, ...]
+
+
+def config_path(output_file: str | None, around: Surroundings) -> Path:
+    """The absolute path of the credential config: ``--output-file`` or ``$HOME/gcp_cred_config.json``.
+
+    Raises:
+        InputError: WIF101, WIF102 or WIF117.
+    """
+    if output_file is None:
+        return Path(default_path(around.environ.get("HOME"), DEFAULT_CONFIG_NAME, "--output-file"))
+    return Path(absolute(clean_path(output_file, origin="--output-file"), around.cwd))
+
+
+def generate(target: Target, flags: GenerateFlags, endpoints: Endpoints, around: Surroundings) -> Generated:
+    """Write the config and, for a file source, the token.
+
+    Everything is checked before anything is written, and the two files are replaced together.
+
+    Raises:
+        InputError: any of the codes of target, source, token and files; nothing was written.
+        UnavailableError: WIF603 where the CI system gives no token; nothing was written.
+    """
+    output = config_path(flags.output_file, around)
+    choice = choose_source(flags.source, home=around.environ.get("HOME"), cwd=around.cwd, keep_path=flags.config_only)
+    token_type = _token_type(flags.subject_token_type)
+    lifetime, warnings = _lifetime(flags.lifetime_seconds, target)
+    config = CredentialConfig.build(
+        target.provider,
+        choice.source,
+        endpoints,
+        service_account=target.service_account,
+        token_lifetime_seconds=lifetime,
+        subject_token_type=token_type,
+    )
+    source = choice.source if isinstance(choice.source, FileSource) and not flags.config_only else None
+    if source is None and flags.token.given:
+        why = "--config-only writes no token" if flags.config_only else "clients fetch the token themselves"
+        raise InputError(f"{flags.token.given[0]} has no use here: {why}.", code="WIF110")
+
+    token_path = Path(source.file) if source else None
+    _check_paths(output, token_path)
+    files = {output: config.to_json().encode()}
+    checked: CheckedToken | None = None
+    if source and token_path:
+        checked = obtain_token(
+            flags.token,
+            around.environ,
+            around.stdin,
+            now=around.clock(),
+            subject_token_type=token_type,
+            organization_id=target.organization_id,
+            run=around.run,
+        )
+        files[token_path] = source.effective_format.encode(checked.token.reveal())
+    write_private(files)
+    return Generated(output, token_path, config, choice.warnings + warnings + (checked.warnings if checked else ()))
+
+
+def _check_paths(output: Path, token: Path | None) -> None:
+    check_destination(output, origin="--output-file")
+    if token is None:
+        return
+    check_destination(token, origin="--credential-source-file")
+    if token.resolve() == output.resolve():
+        raise InputError(
+            f"--output-file and --credential-source-file both name {output}.",
+            hint="One is the credential config, which holds no secret; the other holds the token.",
+            code="WIF110",
+        )
+
+
+def _token_type(given: str | None) -> str:
+    if given is None:
+        return DEFAULT_TOKEN_TYPE
+    if not given.startswith(_TOKEN_TYPE_PREFIX) or not given.isprintable() or " " in given:
+        raise InputError(
+            f"--subject-token-type must be a token type URN, but holds {shown(given)}.",
+            hint=f"For OIDC leave it away: {DEFAULT_TOKEN_TYPE} is the default.",
+            code="WIF118",
+        )
+    return given
+
+
+def _lifetime(given: int | None, target: Target) -> tuple[int | None, tuple[str, ...]]:
+    if given is not None and target.service_account is None:
+        raise InputError(
+            "--service-account-token-lifetime-seconds needs a service account.",
+            hint="With direct federation the token lives as long as the subject token, one hour at most.",
+            code="WIF110",
+        )
+    seconds = given if given is not None else target.token_lifetime_seconds
+    if seconds is None:
+        return None, ()
+    if seconds not in _LIFETIME_SECONDS:
+        raise InputError(
+            f"--service-account-token-lifetime-seconds must lie between 600 and 43200, but is {seconds}.",
+            hint="The unit is seconds; without the flag it is one hour.",
+            code="WIF109",
+        )
+    if seconds > _DEFAULT_MAX_LIFETIME_SECONDS:
+        return seconds, (
+            "A lifetime over 3600 seconds is refused unless the organisation policy "
+            "constraints/iam.allowServiceAccountCredentialLifetimeExtension lists the account.",
+        )
+    return seconds, ()

@@ -1,0 +1,103 @@
+"""`verify`: one real exchange, done by google-auth itself, and the impersonation where the config has one.
+
+What a config may do is looked at first: where its URLs lead, and whether the token file holds a token that is still
+good. google-auth checks none of this (observed with 2.62), and a config from a repository decides where the token is
+sent.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from gcp_wif.ci import circleci
+from gcp_wif.credential_config import CredentialConfig, FileSource
+from gcp_wif.endpoints import Endpoints
+from gcp_wif.errors import InputError, shown
+from gcp_wif.job.export import read_config
+from gcp_wif.job.generate import Surroundings
+from gcp_wif.job.tokens import read_token_file
+from gcp_wif.names import Principal, ServiceAccountEmail
+from gcp_wif.subject_token import (
+    JWT_TOKEN_TYPES,
+    MAX_SUBJECT_BYTES,
+    ClaimsExpectation,
+    UnverifiedClaims,
+    check_claims,
+)
+
+__all__ = ["Verified", "verify"]
+
+
+class Verified(NamedTuple):
+    """What Google granted.
+
+    Attributes:
+        principal: who the job is to Google, where that can be told from outside: the subject principal, if the
+            provider maps ``google.subject`` to the token's ``sub``, as CircleCI's page does. ``None`` where the token
+            is not at hand or its ``sub`` cannot be a subject.
+        service_account: the account that was impersonated; ``None`` for direct federation.
+        expires_at: when the access token expires, UTC.
+        warnings: what the person should know.
+    """
+
+    principal: Principal | None
+    service_account: ServiceAccountEmail | None
+    expires_at: datetime
+    warnings: tuple[str, ...]
+
+
+def verify(path: Path, endpoints: Endpoints, around: Surroundings) -> Verified:
+    """Prove that the credential config at ``path`` works.
+
+    Raises:
+        InputError: the config or the token cannot work; Google was not asked.
+        RefusedError: Google said no.
+        UnavailableError: no answer.
+    """
+    config = _directed(read_config(path), endpoints)
+    claims = UnverifiedClaims({})
+    warnings: tuple[str, ...] = ()
+    if isinstance(config.source, FileSource):
+        token = read_token_file(config.source, subject_token_type=config.subject_token_type)
+        claims = token.claims
+        if config.subject_token_type in JWT_TOKEN_TYPES:
+            expected = ClaimsExpectation(
+                around.clock(), circleci.organization_id(around.environ), circleci.ORGANIZATION_VARIABLE
+            )
+            warnings = check_claims(claims, expected, origin=f"the token file {config.source.file}")
+
+    from gcp_wif.job.exchange import exchange
+
+    expires_at = exchange(config, loopback=endpoints.emulator is not None)
+    return Verified(_principal(config, claims), config.service_account, expires_at, warnings)
+
+
+def _directed(config: CredentialConfig, endpoints: Endpoints) -> CredentialConfig:
+    """The config, held to ``endpoints``: sent to the emulator where that is on, else refused if it leads elsewhere."""
+    if endpoints.emulator:
+        account = config.service_account
+        return config._replace(
+            token_url=endpoints.token_url,
+            token_info_url=endpoints.token_info_url if config.token_info_url else None,
+            impersonation_url=endpoints.impersonation_url(account) if account else None,
+        )
+    wrong = config.misdirected_urls(endpoints)
+    if config.universe_domain != endpoints.universe:
+        wrong = (("universe_domain", config.universe_domain), *wrong)
+    if wrong:
+        field, value = wrong[0]
+        raise InputError(
+            f"The credential config's `{field}` is {shown(value)}, which is not Google's for {endpoints.universe}.",
+            hint="A config decides where the token is sent, so nothing was sent. Write it again with `gcp-wif "
+            "generate`; for a sovereign cloud name its domain with --universe-domain; for the emulator set "
+            "GCP_WIF_EMULATOR_HOST.",
+            code="WIF405",
+        )
+    return config
+
+
+def _principal(config: CredentialConfig, claims: UnverifiedClaims) -> Principal | None:
+    subject = claims.text("sub")
+    if not subject or len(subject.encode()) > MAX_SUBJECT_BYTES:
+        return None
+    return Principal.subject(config.provider.pool, subject)
