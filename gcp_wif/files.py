@@ -43,10 +43,16 @@ def read_bounded(path: Path, limit: int, *, origin: str) -> bytes:
         raise InputError(f"{origin}: there is no file {path}.", code="WIF306") from error
     except OSError as error:
         raise _input_error(error, path, origin, "read") from error
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise InputError(f"{origin}: {path} is not a regular file.", code="WIF307")
-        data = file.read(limit + 1)
+        data = b""
+        while len(data) <= limit and (chunk := os.read(descriptor, limit + 1 - len(data))):
+            data += chunk
+    except OSError as error:
+        raise _input_error(error, path, origin, "read") from error
+    finally:
+        os.close(descriptor)
     if len(data) > limit:
         raise InputError(f"{origin}: {path} has more than {limit} bytes; this is not the file meant.", code="WIF307")
     return data

@@ -5,10 +5,7 @@ from typing import Annotated
 import typer
 
 from gcp_wif.cli.command import OptionGroup
-from gcp_wif.job.generate import GenerateFlags
-from gcp_wif.job.source import SourceFlags
-from gcp_wif.job.target import TargetFlags
-from gcp_wif.job.tokens import TokenFlags
+from gcp_wif.job.flags import GenerateFlags, SourceFlags, TargetFlags, TokenFlags
 
 __all__ = ["ConfigFileOptions", "ExportOptions", "GenerateOptions", "TargetOptions", "TokenOptions"]
 

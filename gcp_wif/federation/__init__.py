@@ -1,1 +1,13 @@
-"""How Google decides."""
+"""How Google decides: a token and a provider in, a decision with its trace out. Pure.
+
+The emulator answers by it and the doctor explains by it, so that both mean the same. What is Google's documented
+behaviour, what was observed and what is assumed stands at each step.
+"""
+
+from gcp_wif.federation.decision import Decision, ProviderRules, Step
+from gcp_wif.federation.evaluation import evaluate
+from gcp_wif.federation.expressions import extract
+from gcp_wif.federation.lint import Problem, lint_provider
+from gcp_wif.federation.token import check_token
+
+__all__ = ["Decision", "Problem", "ProviderRules", "Step", "check_token", "evaluate", "extract", "lint_provider"]

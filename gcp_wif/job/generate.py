@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from gcp_wif.ci import circleci
 from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE, CredentialConfig, FileSource
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, shown
 from gcp_wif.files import check_destination, write_private
-from gcp_wif.job.source import SourceFlags, absolute, choose_source, clean_path, default_path
+from gcp_wif.job.flags import GenerateFlags
+from gcp_wif.job.source import absolute, choose_source, clean_path, default_path
 from gcp_wif.job.target import Target
-from gcp_wif.job.tokens import CheckedToken, TokenFlags, obtain_token
 
-__all__ = ["DEFAULT_CONFIG_NAME", "GenerateFlags", "Generated", "Surroundings", "config_path", "generate"]
+if TYPE_CHECKING:
+    from gcp_wif.ci.circleci import Run
+
+__all__ = ["DEFAULT_CONFIG_NAME", "Generated", "Surroundings", "config_path", "generate"]
 
 DEFAULT_CONFIG_NAME = "gcp_cred_config.json"
 
@@ -37,21 +39,10 @@ class Surroundings(NamedTuple):
     cwd: str
     stdin: BinaryIO
     clock: Callable[[], float]
-    run: circleci.Run | None = None
+    run: "Run | None" = None
 
     def __repr__(self) -> str:
         return "Surroundings(hidden)"  # the environment holds the token
-
-
-class GenerateFlags(NamedTuple):
-    """The command line of `generate`, apart from the target."""
-
-    source: SourceFlags
-    token: TokenFlags
-    output_file: str | None = None
-    subject_token_type: str | None = None
-    lifetime_seconds: int | None = None
-    config_only: bool = False
 
 
 class Generated(NamedTuple):
@@ -110,8 +101,10 @@ def generate(target: Target, flags: GenerateFlags, endpoints: Endpoints, around:
     token_path = Path(source.file) if source else None
     _check_paths(output, token_path)
     files = {output: config.to_json().encode()}
-    checked: CheckedToken | None = None
+    warnings += choice.warnings
     if source and token_path:
+        from gcp_wif.job.tokens import obtain_token
+
         checked = obtain_token(
             flags.token,
             around.environ,
@@ -122,8 +115,9 @@ def generate(target: Target, flags: GenerateFlags, endpoints: Endpoints, around:
             run=around.run,
         )
         files[token_path] = source.effective_format.encode(checked.token.reveal())
+        warnings += checked.warnings
     write_private(files)
-    return Generated(output, token_path, config, choice.warnings + warnings + (checked.warnings if checked else ()))
+    return Generated(output, token_path, config, warnings)
 
 
 def _check_paths(output: Path, token: Path | None) -> None:

@@ -13,24 +13,12 @@ from gcp_wif.credential_config import (
     UrlSource,
 )
 from gcp_wif.errors import InputError, shown
+from gcp_wif.job.flags import SourceFlags
 
-__all__ = ["DEFAULT_FIELD_NAME", "SourceChoice", "SourceFlags", "choose_source"]
+__all__ = ["DEFAULT_FIELD_NAME", "SourceChoice", "choose_source"]
 
 DEFAULT_FIELD_NAME = "id_token"
 _TIMEOUT_MILLIS = range(5_000, 120_001)
-
-
-class SourceFlags(NamedTuple):
-    """gcloud's flags for the credential source, as given; ``None`` where a flag was not."""
-
-    file: str | None = None
-    type: str | None = None
-    field_name: str | None = None
-    url: str | None = None
-    headers: str | None = None
-    executable_command: str | None = None
-    executable_timeout_millis: int | None = None
-    executable_output_file: str | None = None
 
 
 class SourceChoice(NamedTuple):

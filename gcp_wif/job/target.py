@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from gcp_wif.errors import InputError, shown
+from gcp_wif.job.flags import TargetFlags
 from gcp_wif.names import PoolId, ProjectId, ProjectNumber, ProviderId, ProviderName, ServiceAccountEmail
 
-__all__ = ["ProjectChoice", "Target", "TargetFlags", "resolve_target"]
+__all__ = ["ProjectChoice", "Target", "resolve_target"]
 
 PROJECT_NUMBER_VARIABLES = ("PROJECT_NUMBER", "GCP_PROJECT_ID", "GOOGLE_PROJECT_NUMBER")
 POOL_VARIABLES = ("POOL_ID", "GCP_WIP_ID", "OIDC_WIP_ID")
@@ -20,18 +21,6 @@ ACCOUNT_VARIABLES = ("SERVICE_ACCOUNT_EMAIL", "GCP_SERVICE_ACCOUNT_EMAIL", "OIDC
 
 _MISNOMER = "GCP_PROJECT_ID"
 _DIGITS = r"[0-9]+"
-
-
-class TargetFlags(NamedTuple):
-    """What was given on the command line; ``None`` where a flag was not."""
-
-    provider: str | None = None
-    project_number: str | None = None
-    pool_id: str | None = None
-    provider_id: str | None = None
-    service_account: str | None = None
-    direct: bool = False
-    project_id: str | None = None
 
 
 class ProjectChoice(NamedTuple):

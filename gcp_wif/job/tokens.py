@@ -9,6 +9,7 @@ from gcp_wif.ci import circleci
 from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE, FileSource
 from gcp_wif.errors import InputError, shown
 from gcp_wif.files import read_bounded
+from gcp_wif.job.flags import TokenFlags
 from gcp_wif.subject_token import (
     JWT_TOKEN_TYPES,
     MAX_TOKEN_BYTES,
@@ -17,30 +18,9 @@ from gcp_wif.subject_token import (
     check_claims,
 )
 
-__all__ = ["CheckedToken", "TokenFlags", "obtain_token", "read_token_file"]
+__all__ = ["CheckedToken", "obtain_token", "read_token_file"]
 
 _RESPONSE_BYTES = 1 << 20
-
-
-class TokenFlags(NamedTuple):
-    """Which source was asked for; none means the variable ``CIRCLE_OIDC_TOKEN``."""
-
-    env: str | None = None
-    stdin: bool = False
-    response: str | None = None
-    response_field: str | None = None
-    audience: str | None = None
-
-    @property
-    def given(self) -> tuple[str, ...]:
-        """The flags that name a source."""
-        flags = {
-            "--token-env": self.env is not None,
-            "--token-stdin": self.stdin,
-            "--token-response": self.response is not None,
-            "--audience": self.audience is not None,
-        }
-        return tuple(name for name, is_given in flags.items() if is_given)
 
 
 class CheckedToken(NamedTuple):

@@ -1,0 +1,46 @@
+# Everything from a bare checkout, on a machine that has Python 3.11 or newer.
+#   make demo   the whole story on the emulator, with real clients
+#   make test   every test
+#   make lint   style, types, and the import rules
+#   make bench  paired timings; read the docstrings under tests/benchmarks
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+
+.PHONY: demo test lint bench clean
+.DEFAULT_GOAL := test
+
+demo: $(VENV)/.installed
+	@$(BIN)/gcp-wif demo
+
+test: $(VENV)/.installed-dev
+	$(BIN)/coverage erase
+	$(BIN)/pytest --numprocesses=auto --cov --cov-report=term $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python tests/benchmarks/startup.py
+
+clean:
+	rm -rf $(VENV) dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gcp-wif needs Python 3.11 or newer; name one with  make PYTHON=python3.12")'
+	@echo "making $(VENV) and installing (about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/pip
+	@$(BIN)/pip install --quiet --editable '.[all]'
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/.installed
+	@$(BIN)/pip install --quiet --editable '.[all]' --group dev
+	@touch $@

@@ -1,0 +1,314 @@
+"""`gcp_wif.files`: on a real file system where modes, links, locks and kills matter, on a fake one for a full disk."""
+
+import errno
+import fcntl
+import multiprocessing
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from pyfakefs.fake_filesystem import FakeFilesystem
+
+from gcp_wif import files
+from gcp_wif.errors import InputError
+from gcp_wif.files import check_destination, edit_shared, read_bounded, remove_private, write_private
+
+
+def names(folder: Path) -> set[str]:
+    return {entry.name for entry in folder.iterdir()}
+
+
+def append(text: bytes):
+    return lambda before: (before, text)
+
+
+class TestWritePrivate:
+    @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
+    def test_mode_is_0600_whatever_the_umask(self, tmp_path: Path, umask: int) -> None:
+        target = tmp_path / "token"
+        code = f"import os; os.umask({umask}); from pathlib import Path; from gcp_wif.files import write_private\n"
+        code += f"write_private({{Path({str(target)!r}): b'secret'}})"
+        process = multiprocessing.get_context("spawn").Process(target=exec, args=(code,))
+        process.start()
+        process.join(30)
+        assert process.exitcode == 0
+        assert stat.S_IMODE(target.stat().st_mode) == 0o600
+        assert target.read_bytes() == b"secret"
+
+    def test_no_moment_at_which_others_could_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        modes = []
+        real = os.write
+
+        def spy(descriptor: int, data: bytes) -> int:
+            modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+            return real(descriptor, data)
+
+        monkeypatch.setattr(files.os, "write", spy)
+        os.umask(old := os.umask(0))
+        try:
+            os.umask(0)
+            write_private({tmp_path / "token": b"secret"})
+        finally:
+            os.umask(old)
+        assert modes == [0o600]
+
+    def test_replaces_and_tightens_an_earlier_file(self, tmp_path: Path) -> None:
+        target = tmp_path / "token"
+        target.write_bytes(b"a much longer earlier content")
+        target.chmod(0o644)
+        write_private({target: b"new"})
+        assert target.read_bytes() == b"new"
+        assert stat.S_IMODE(target.stat().st_mode) == 0o600
+        assert names(tmp_path) == {"token"}
+
+    def test_makes_missing_folders_private(self, tmp_path: Path) -> None:
+        target = tmp_path / "a" / "b" / "token"
+        write_private({target: b"x"})
+        assert stat.S_IMODE(target.parent.stat().st_mode) == 0o700
+
+    def test_all_or_none_when_the_second_cannot_be_staged(self, tmp_path: Path) -> None:
+        first, blocked = tmp_path / "a", tmp_path / "folder" / "b"
+        first.write_bytes(b"earlier")
+        (tmp_path / "folder").write_bytes(b"a file, not a folder")
+        with pytest.raises(InputError) as caught:
+            write_private({first: b"new", blocked: b"new"})
+        assert caught.value.code == "WIF303"
+        assert first.read_bytes() == b"earlier"
+        assert names(tmp_path) == {"a", "folder"}
+
+    def test_partial_writes_are_completed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        real = os.write
+        monkeypatch.setattr(files.os, "write", lambda descriptor, data: real(descriptor, bytes(data[:3])))
+        write_private({tmp_path / "token": b"0123456789"})
+        assert (tmp_path / "token").read_bytes() == b"0123456789"
+
+    def test_a_leftover_of_a_killed_run_is_taken_over(self, tmp_path: Path) -> None:
+        leftover = tmp_path / ".token.gcp-wif-new"
+        leftover.write_bytes(b"half")
+        write_private({tmp_path / "token": b"whole"})
+        assert names(tmp_path) == {"token"}
+        assert (tmp_path / "token").read_bytes() == b"whole"
+
+    def test_a_link_in_place_of_the_leftover_is_not_followed(self, tmp_path: Path) -> None:
+        victim = tmp_path / "victim"
+        victim.write_bytes(b"precious")
+        (tmp_path / ".token.gcp-wif-new").symlink_to(victim)
+        with pytest.raises(InputError) as caught:
+            write_private({tmp_path / "token": b"secret"})
+        assert caught.value.code == "WIF302"
+        assert victim.read_bytes() == b"precious"
+
+    def test_a_hard_link_in_place_of_the_leftover_is_not_written_through(self, tmp_path: Path) -> None:
+        victim = tmp_path / "victim"
+        victim.write_bytes(b"precious")
+        os.link(victim, tmp_path / ".token.gcp-wif-new")
+        write_private({tmp_path / "token": b"secret"})
+        assert victim.read_bytes() == b"precious"
+        assert (tmp_path / "token").read_bytes() == b"secret"
+
+    def test_waits_for_a_living_run_and_gives_up_in_the_end(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(files, "LOCK_SECONDS", 0.2)
+        staged = tmp_path / ".token.gcp-wif-new"
+        with staged.open("wb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            with pytest.raises(InputError) as caught:
+                write_private({tmp_path / "token": b"x"})
+        assert caught.value.code == "WIF305"
+        assert staged.exists()
+
+    def test_names_of_255_bytes_work(self, tmp_path: Path) -> None:
+        target = tmp_path / ("ü" * 127)
+        write_private({target: b"x"})
+        assert target.read_bytes() == b"x"
+
+    def test_a_full_disk_replaces_nothing(self, fs: FakeFilesystem) -> None:
+        fs.set_disk_usage(4096, "/")
+        config, token = Path("/config"), Path("/token")
+        write_private({config: b"earlier config", token: b"earlier token"})
+        with pytest.raises(InputError) as caught:
+            write_private({config: b"new config", token: b"x" * 8192})
+        assert caught.value.code == "WIF304"
+        assert config.read_bytes() == b"earlier config"
+        assert token.read_bytes() == b"earlier token"
+        assert {name for name in os.listdir("/") if "gcp-wif" in name} == set()
+
+    def test_an_interrupt_leaves_no_litter(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupted(descriptor: int) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(files.os, "fsync", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_private({tmp_path / "token": b"x"})
+        assert names(tmp_path) == set()
+
+
+class TestCheckDestination:
+    def refusal(self, path: Path) -> str:
+        with pytest.raises(InputError) as caught:
+            check_destination(path, origin="--output-file")
+        assert "--output-file" in caught.value.message
+        assert str(path.name) in caught.value.message
+        return caught.value.code
+
+    def test_folder(self, tmp_path: Path) -> None:
+        assert self.refusal(tmp_path) == "WIF301"
+
+    def test_fifo(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "fifo")
+        assert self.refusal(tmp_path / "fifo") == "WIF301"
+
+    @pytest.mark.parametrize("dangling", [True, False])
+    def test_symbolic_link(self, tmp_path: Path, dangling: bool) -> None:
+        if not dangling:
+            (tmp_path / "target").write_bytes(b"")
+        (tmp_path / "link").symlink_to(tmp_path / "target")
+        assert self.refusal(tmp_path / "link") == "WIF302"
+
+    def test_below_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"")
+        assert self.refusal(tmp_path / "file" / "token") == "WIF303"
+
+    def test_unwritable_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Root may write anywhere, so the kernel's answer is given here; the journey tests do it as another user.
+        monkeypatch.setattr(files.os, "access", lambda path, mode: False)
+        assert self.refusal(tmp_path / "token") == "WIF303"
+
+    def test_missing_folders_are_fine_where_they_can_be_made(self, tmp_path: Path) -> None:
+        check_destination(tmp_path / "a" / "b" / "token", origin="--output-file")
+        assert names(tmp_path) == set()
+
+
+class TestReadBounded:
+    def test_reads(self, tmp_path: Path) -> None:
+        (tmp_path / "f").write_bytes(b"x" * 10)
+        assert read_bounded(tmp_path / "f", 10, origin="it") == b"x" * 10
+
+    @pytest.mark.parametrize(
+        ("prepare", "code"),
+        [
+            (lambda path: None, "WIF306"),
+            (lambda path: path.mkdir(), "WIF307"),
+            (os.mkfifo, "WIF307"),
+            (lambda path: path.write_bytes(b"x" * 11), "WIF307"),
+            (lambda path: path.symlink_to(path), "WIF302"),
+        ],
+    )
+    def test_refuses(self, tmp_path: Path, prepare, code: str) -> None:
+        prepare(tmp_path / "f")
+        with pytest.raises(InputError) as caught:
+            read_bounded(tmp_path / "f", 10, origin="it")
+        assert caught.value.code == code
+
+
+class TestEditShared:
+    def test_creates_appends_and_tells_before_and_after(self, tmp_path: Path) -> None:
+        shell = tmp_path / "env"
+        assert edit_shared(shell, append(b"a\n"), origin="it", create=True) == (b"", b"a\n")
+        assert edit_shared(shell, append(b"b\n"), origin="it", create=True) == (b"a\n", b"a\nb\n")
+        assert shell.read_bytes() == b"a\nb\n"
+        assert names(tmp_path) == {"env"}
+
+    def test_a_missing_file_is_left_missing(self, tmp_path: Path) -> None:
+        assert edit_shared(tmp_path / "env", append(b"a\n"), origin="it", create=False) is None
+        assert names(tmp_path) == set()
+
+    def test_appending_keeps_the_inode_and_follows_a_link(self, tmp_path: Path) -> None:
+        real, link = tmp_path / "real", tmp_path / "link"
+        real.write_bytes(b"theirs\n")
+        real.chmod(0o640)
+        link.symlink_to(real)
+        before = real.stat().st_ino
+        edit_shared(link, append(b"ours\n"), origin="it", create=True)
+        assert (real.stat().st_ino, stat.S_IMODE(real.stat().st_mode)) == (before, 0o640)
+        assert link.is_symlink()
+        assert real.read_bytes() == b"theirs\nours\n"
+
+    def test_taking_out_keeps_mode_and_link(self, tmp_path: Path) -> None:
+        real, link = tmp_path / "real", tmp_path / "link"
+        real.write_bytes(b"theirs\nours\n")
+        real.chmod(0o640)
+        link.symlink_to(real)
+        edit_shared(link, lambda before: (b"theirs\n", b""), origin="it", create=False)
+        assert link.is_symlink()
+        assert real.read_bytes() == b"theirs\n"
+        assert stat.S_IMODE(real.stat().st_mode) == 0o640
+        assert names(tmp_path) == {"real", "link"}
+
+    def test_a_folder_and_a_fifo_are_refused_without_waiting(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "fifo")
+        for path in (tmp_path, tmp_path / "fifo"):
+            with pytest.raises(InputError) as caught:
+                edit_shared(path, append(b"x"), origin="it", create=True)
+            assert caught.value.code in {"WIF301", "WIF303"}
+
+    def test_a_missing_folder_is_an_error_that_names_it(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError) as caught:
+            edit_shared(tmp_path / "none" / "env", append(b"x"), origin="BASH_ENV", create=True)
+        assert caught.value.code == "WIF303"
+
+    def test_a_full_disk_leaves_no_half_line(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        shell = tmp_path / "env"
+        shell.write_bytes(b"theirs\n")
+        real = os.write
+        calls: list[int] = []
+
+        def full(descriptor: int, data: memoryview) -> int:
+            calls.append(len(data))
+            if len(calls) == 1:
+                return real(descriptor, bytes(data[:4]))
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(files.os, "write", full)
+        with pytest.raises(InputError) as caught:
+            edit_shared(shell, append(b"export X=1\n"), origin="it", create=True)
+        assert caught.value.code == "WIF304"
+        assert shell.read_bytes() == b"theirs\n"
+
+    def test_a_lock_that_is_never_released_is_an_error(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(files, "LOCK_SECONDS", 0.2)
+        shell = tmp_path / "env"
+        with shell.open("ab") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            with pytest.raises(InputError) as caught:
+                edit_shared(shell, append(b"x"), origin="it", create=True)
+        assert caught.value.code == "WIF305"
+
+    def test_threads_that_append_and_take_out_lose_no_line(self, tmp_path: Path) -> None:
+        shell = tmp_path / "env"
+        shell.write_bytes(b"")
+
+        def work(number: int) -> None:
+            edit_shared(shell, append(f"keep {number}\ndrop {number}\n".encode()), origin="it", create=True)
+            edit_shared(
+                shell,
+                lambda before: (before.replace(f"drop {number}\n".encode(), b""), b""),
+                origin="it",
+                create=False,
+            )
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(32)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert sorted(shell.read_text().split("\n")[:-1]) == sorted(f"keep {number}" for number in range(32))
+        assert names(tmp_path) == {"env"}
+
+
+class TestRemovePrivate:
+    def test_removes_the_file_and_a_leftover(self, tmp_path: Path) -> None:
+        (tmp_path / "token").write_bytes(b"x")
+        (tmp_path / ".token.gcp-wif-new").write_bytes(b"half")
+        assert remove_private(tmp_path / "token") is True
+        assert names(tmp_path) == set()
+
+    def test_nothing_to_remove(self, tmp_path: Path) -> None:
+        assert remove_private(tmp_path / "token") is False
+
+    def test_a_folder_is_not_removed(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError):
+            remove_private(tmp_path)
