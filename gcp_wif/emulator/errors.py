@@ -1,0 +1,65 @@
+"""How Google's services say no: one shape for STS, one for everything else."""
+
+from typing import Any
+
+from gcp_wif.refusals import Refusal, RefusalKind
+
+__all__ = ["ApiError", "StsError", "not_found", "of_refusal"]
+
+_HTTP = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "ABORTED": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+
+
+class StsError(Exception):
+    """An OAuth error response (RFC 6749, section 5.2): ``{"error", "error_description"}``."""
+
+    def __init__(self, error: str, description: str, http_status: int = 400) -> None:
+        super().__init__(error)
+        self.http_status = http_status
+        self.body = {"error": error, "error_description": description}
+
+    @classmethod
+    def of(cls, refusal: Refusal) -> "StsError":
+        """The response for a refusal."""
+        return cls(refusal.kind.error, refusal.description, refusal.kind.http_status)
+
+
+class ApiError(Exception):
+    """A ``google.rpc.Status`` as the JSON APIs carry it: ``{"error": {code, message, status, details?}}``."""
+
+    def __init__(self, status: str, message: str, details: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(status)
+        self.status = status
+        self.message = message
+        self.details = details or []
+        self.http_status = _HTTP[status]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The response's JSON."""
+        error: dict[str, Any] = {"code": self.http_status, "message": self.message, "status": self.status}
+        if self.details:
+            error["details"] = self.details
+        return {"error": error}
+
+
+def of_refusal(kind: RefusalKind, reason: str | None = None, **values: str) -> ApiError:
+    """A refusal of an API in Google's words, with an ``ErrorInfo`` where it has a reason."""
+    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason}] if reason else None
+    return ApiError(kind.error, Refusal.of(kind, **values).description, details)
+
+
+def not_found(what: str = "Requested entity was not found.") -> ApiError:
+    """404 in Google's words."""
+    return ApiError("NOT_FOUND", what)

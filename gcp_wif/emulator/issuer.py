@@ -1,0 +1,99 @@
+"""The token issuer that the emulator plays: CircleCI's, and any other https issuer that a test asks for.
+
+Real keys, RS256 and ES256, made at each start. One key set serves every issuer, so that a provider for any ``iss``
+trusts the tokens that are issued here, unless it has a JWKS of its own.
+"""
+
+import json
+import uuid
+from typing import Any
+
+from joserfc import jws
+from joserfc.jwk import ECKey, KeySet, RSAKey
+
+__all__ = ["ORGANIZATION_ID", "PROJECT_ID", "USER_ID", "Issuer"]
+
+ORGANIZATION_ID = "8f3c1d52-6a0b-4c7e-9d21-5b7f3e9a1c04"
+PROJECT_ID = "1b7e2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b"
+USER_ID = "c0ffee00-1234-4abc-9def-0123456789ab"
+
+_HOUR = 3600
+
+
+class Issuer:
+    """Signs tokens, and publishes the keys that verify them."""
+
+    def __init__(self) -> None:
+        self._keys = {
+            "RS256": RSAKey.generate_key(2048, {"kid": "circleci-rs256", "use": "sig", "alg": "RS256"}),
+            "ES256": ECKey.generate_key("P-256", {"kid": "circleci-es256", "use": "sig", "alg": "ES256"}),
+        }
+
+    @property
+    def key_set(self) -> KeySet:
+        """The public keys."""
+        return KeySet([*self._keys.values()])
+
+    def jwks(self) -> dict[str, Any]:
+        """The JWKS document."""
+        return {"keys": [key.as_dict(private=False) for key in self._keys.values()]}
+
+    def sign(
+        self,
+        overrides: dict[str, Any] | None = None,
+        *,
+        now: float,
+        header: dict[str, Any] | None = None,
+    ) -> str:
+        """A signed token, CircleCI-shaped V1 by default.
+
+        Args:
+            overrides: claims to set; ``None`` as a value takes the claim out. ``org``, ``project`` and ``user`` are
+                shorthands that shape ``iss``, ``aud``, ``sub`` and CircleCI's claims together.
+            now: seconds since 1970.
+            header: JOSE header fields to set or, with ``None``, to take out; ``alg`` chooses the key.
+        """
+        claims = circleci_claims(overrides or {}, now)
+        fields: dict[str, Any] = {"alg": "RS256", "typ": "JWT"} | (header or {})
+        key = self._keys.get(str(fields["alg"]), self._keys["RS256"])
+        fields.setdefault("kid", key.kid)
+        protected = {name: value for name, value in fields.items() if value is not None}
+        # The key goes without its `kid` and `alg`, so that a test may claim others.
+        return jws.serialize_compact(protected, json.dumps(claims), key, algorithms=["RS256", "ES256"])
+
+    @staticmethod
+    def discovery(base: str) -> dict[str, Any]:
+        """The OpenID Connect discovery document for an issuer at ``base``."""
+        return {
+            "issuer": base,
+            "jwks_uri": f"{base}/.well-known/jwks-pub.json",
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public", "pairwise"],
+            "id_token_signing_alg_values_supported": ["RS256", "ES256"],
+        }
+
+
+def circleci_claims(overrides: dict[str, Any], now: float) -> dict[str, Any]:
+    """Claims as CircleCI's page on OpenID Connect tokens lists them, with ``overrides`` in place."""
+    given = dict(overrides)
+    organization = str(given.pop("org", ORGANIZATION_ID))
+    project = str(given.pop("project", PROJECT_ID))
+    user = str(given.pop("user", USER_ID))
+    claims: dict[str, Any] = {
+        "iss": f"https://oidc.circleci.com/org/{organization}",
+        "aud": organization,
+        "sub": f"org/{organization}/project/{project}/user/{user}",
+        "iat": int(now),
+        "exp": int(now) + _HOUR,
+        "oidc.circleci.com/org-id": organization,
+        "oidc.circleci.com/project-id": project,
+        "oidc.circleci.com/context-ids": [],
+        "oidc.circleci.com/job-id": str(uuid.UUID(int=1)),
+        "oidc.circleci.com/workflow-id": str(uuid.UUID(int=2)),
+        "oidc.circleci.com/pipeline-id": str(uuid.UUID(int=3)),
+        "oidc.circleci.com/pipeline-definition-id": str(uuid.UUID(int=4)),
+        "oidc.circleci.com/vcs-origin": "github.com/acme/app",
+        "oidc.circleci.com/vcs-ref": "refs/heads/main",
+        "oidc.circleci.com/ssh-rerun": False,
+    }
+    return {name: value for name, value in (claims | given).items() if value is not None}
