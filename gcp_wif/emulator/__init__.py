@@ -1,1 +1,15 @@
-"""Google's side on loopback."""
+"""Google's side of workload identity federation on loopback, for tests and for the demo.
+
+    from gcp_wif.emulator import Emulator
+
+    with Emulator() as google:
+        google.provision(provider, issuer=…, mapping={…}, accounts={email: [member]})
+        token = google.token()
+        subprocess.run(["gcp-wif", "login"], env=environ | google.environ() | {"CIRCLE_OIDC_TOKEN": token})
+
+It refuses what Google refuses, in Google's words.
+"""
+
+from gcp_wif.emulator.emulator import Emulator
+
+__all__ = ["Emulator"]

@@ -24,7 +24,7 @@ class Issuer:
     """Signs tokens, and publishes the keys that verify them."""
 
     def __init__(self) -> None:
-        self._keys = {
+        self._keys: dict[str, RSAKey | ECKey] = {
             "RS256": RSAKey.generate_key(2048, {"kid": "circleci-rs256", "use": "sig", "alg": "RS256"}),
             "ES256": ECKey.generate_key("P-256", {"kid": "circleci-es256", "use": "sig", "alg": "ES256"}),
         }
@@ -53,12 +53,17 @@ class Issuer:
             now: seconds since 1970.
             header: JOSE header fields to set or, with ``None``, to take out; ``alg`` chooses the key.
         """
-        claims = circleci_claims(overrides or {}, now)
-        fields: dict[str, Any] = {"alg": "RS256", "typ": "JWT"} | (header or {})
+        return self._serialize(circleci_claims(overrides or {}, now), header or {})
+
+    def sign_claims(self, claims: dict[str, Any], *, now: float) -> str:
+        """A token with exactly ``claims``, valid for one hour from ``now``."""
+        return self._serialize(claims | {"iat": int(now), "exp": int(now) + _HOUR}, {})
+
+    def _serialize(self, claims: dict[str, Any], header: dict[str, Any]) -> str:
+        fields: dict[str, Any] = {"alg": "RS256", "typ": "JWT"} | header
         key = self._keys.get(str(fields["alg"]), self._keys["RS256"])
         fields.setdefault("kid", key.kid)
         protected = {name: value for name, value in fields.items() if value is not None}
-        # The key goes without its `kid` and `alg`, so that a test may claim others.
         return jws.serialize_compact(protected, json.dumps(claims), key, algorithms=["RS256", "ES256"])
 
     @staticmethod
