@@ -151,7 +151,7 @@ def _form(request: Request) -> dict[str, str]:
     """The parameters of an STS request, which may come as a form or as JSON in camel case."""
     if request.mimetype == "application/json":
         return {_snake(name): value for name, value in json_body(request).items() if isinstance(value, str)}
-    return {name: value for name, value in request.form.items() if isinstance(value, str)}
+    return dict(request.form.items())
 
 
 def _snake(name: str) -> str:

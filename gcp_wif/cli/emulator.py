@@ -1,0 +1,53 @@
+"""`gcp-wif emulator`."""
+
+import json
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command
+from gcp_wif.errors import InputError, MissingExtraError, shown
+from gcp_wif.names import ProjectId, ProjectNumber
+
+__all__ = ["main"]
+
+
+class _Options(OptionGroup):
+    port: Annotated[int, typer.Option(min=0, max=65535, help="HTTP port; 0 takes a free one.")] = 0
+    project: Annotated[
+        list[str] | None, typer.Option(metavar="ID=NUMBER", help="A project's number; may be given several times.")
+    ] = None
+
+
+@command(_Options, CommonOptions)
+def main(options: _Options, common: CommonOptions) -> None:  # noqa: ARG001 - logging is started from it
+    """Serve Google's side of workload identity federation on 127.0.0.1, until Ctrl-C.
+
+    One line of JSON on stdout says where, when it is ready. Set GCP_WIF_EMULATOR_HOST to send gcp-wif there.
+    """
+    try:
+        from gcp_wif.emulator import Emulator
+    except ImportError:
+        raise MissingExtraError("emulator", command="emulator") from None
+    projects = dict(_project(text) for text in options.project or [])
+    try:
+        emulator = Emulator(port=options.port, projects=projects)
+    except (OSError, SystemExit):
+        raise InputError(
+            f"Port {options.port} of 127.0.0.1 is taken.", hint="0 takes a free one.", code="WIF119"
+        ) from None
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    with emulator:
+        typer.echo(json.dumps({"http": emulator.http}))
+        ended.wait()
+
+
+def _project(text: str) -> tuple[str, str]:
+    name, separator, number = text.rpartition("=")
+    if not separator:
+        raise InputError(f"--project must read ID=NUMBER, but holds {shown(text)}.", code="WIF120")
+    return ProjectId.parse(name, origin="--project"), ProjectNumber.parse(number, origin="--project")

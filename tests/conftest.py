@@ -1,0 +1,93 @@
+"""Fixtures for all tests: tokens, surroundings, the emulator, other people's programs, and two guards."""
+
+import base64
+import io
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gcp_wif.emulator import Emulator
+from gcp_wif.emulator.issuer import circleci_claims
+from gcp_wif.job.generate import Surroundings
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+def make_jwt() -> Callable[..., str]:
+    """Makes a CircleCI-shaped token that nobody signed: good for everything before Google."""
+
+    def make(now: float | None = None, **claims: Any) -> str:
+        parts = [{"alg": "RS256", "kid": "none"}, circleci_claims(claims, time.time() if now is None else now)]
+        encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
+        return ".".join([*encoded, "c2lnbmF0dXJl"])
+
+    return make
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path) -> Callable[..., Surroundings]:
+    """Makes the world of a job: a HOME of its own, a clock that stands still."""
+
+    def make(environ: dict[str, str] | None = None, stdin: bytes = b"", now: float = NOW, **rest: Any) -> Surroundings:
+        home = {"HOME": str(tmp_path / "home")}
+        (tmp_path / "home").mkdir(exist_ok=True)
+        return Surroundings(home | (environ or {}), str(tmp_path), io.BytesIO(stdin), lambda: now, **rest)
+
+    return make
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    """A fresh Google on loopback."""
+    with Emulator() as running:
+        yield running
+
+
+@pytest.fixture
+def require_client() -> Callable[..., str]:
+    """Finds a program that is not ours; skips loudly where it is missing, and fails in CI."""
+
+    def find(name: str, *, proves: str) -> str:
+        path = shutil.which(name)
+        if path is None:
+            message = f"{name} is not installed, so this is NOT proven: {proves}"
+            if os.environ.get("CI") == "true":
+                pytest.fail(message)
+            pytest.skip(message)
+        return path
+
+    return find
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test's own process connects beyond loopback."""
+    real = socket.socket.connect
+
+    def connect(self: socket.socket, address: Any) -> None:
+        if self.family in {socket.AF_INET, socket.AF_INET6} and address[0] not in {"127.0.0.1", "::1", "localhost"}:
+            raise AssertionError(f"a test wanted to connect to {address[0]}")
+        real(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _home_stays_clean() -> Iterator[None]:
+    """Tests leave nothing of gcp-wif in the real HOME."""
+    home = Path.home()
+
+    def ours() -> set[str]:
+        return {entry.name for entry in home.iterdir() if "gcp_cred" in entry.name or "oidc_token" in entry.name}
+
+    before = ours()
+    yield
+    assert ours() == before
