@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,3 +93,35 @@ def _home_stays_clean() -> Iterator[None]:
     before = ours()
     yield
     assert ours() == before
+
+
+class Cli:
+    """Runs gcp-wif as a process of its own, with only the variables that are given."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.env = {"HOME": str(home), "PATH": os.environ["PATH"], "BASH_ENV": str(home.parent / "bash_env")}
+        for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
+            if name in os.environ:
+                self.env[name] = os.environ[name]
+
+    def __call__(self, *arguments: str, stdin: bytes = b"", **env: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "gcp_wif", *arguments],
+            env=self.env | env,
+            input=stdin,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(), done.stderr.decode("utf-8", "replace")
+        )
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """gcp-wif, with a HOME and a BASH_ENV of its own."""
+    home = tmp_path / "home"
+    home.mkdir(exist_ok=True)
+    return Cli(home)

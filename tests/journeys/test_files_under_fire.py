@@ -1,4 +1,4 @@
-"""Files when things go badly: kills, a full disk, another user's folder, many runs at once. Real processes throughout."""
+"""Files when things go badly: kills, a full disk, a read-only mount, many runs at once. Real processes throughout."""
 
 import os
 import random

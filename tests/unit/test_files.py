@@ -134,7 +134,7 @@ class TestWritePrivate:
         assert caught.value.code == "WIF304"
         assert config.read_bytes() == b"earlier config"
         assert token.read_bytes() == b"earlier token"
-        assert {name for name in os.listdir("/") if "gcp-wif" in name} == set()
+        assert {name for name in names(Path("/")) if "gcp-wif" in name} == set()
 
     def test_an_interrupt_leaves_no_litter(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def interrupted(descriptor: int) -> None:
