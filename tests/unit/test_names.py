@@ -140,7 +140,7 @@ def test_accounts_and_the_project_that_their_email_tells(email: str, project: st
         ("ab@acme-prod.iam.gserviceaccount.com", "6 to 30"),
         ("deploy@acme-prod.iam.gserviceaccount.com.evil.example", "ends in"),
         ("deploy@acme..prod.iam.gserviceaccount.com", "ends in"),
-        ("deploy@x.gserviceaccount.com:generateAccessToken#", "reads"),
+        ("deploy@x.gserviceaccount.com:generate#", "reads"),
     ],
 )
 def test_no_accounts(text: str, hint: str) -> None:

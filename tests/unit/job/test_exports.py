@@ -1,0 +1,155 @@
+"""Exports, judged by bash: what is appended comes back exactly, once, and others' lines stay."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from gcp_wif.job.export import export
+from gcp_wif.job.exports import (
+    CREDENTIALS_VARIABLES,
+    PROJECT_VARIABLES,
+    append_lines,
+    exports,
+    own_lines_removed,
+    plain_lines,
+    unset_words,
+)
+from gcp_wif.job.target import ProjectChoice
+from gcp_wif.names import ProjectId
+
+WEAK = ProjectChoice(ProjectId("acme-prod"), explicit=False)
+EXPLICIT = ProjectChoice(ProjectId("acme-prod"), explicit=True)
+CONFIG = Path("/home/ci/config.json")
+
+
+def bash(script: bytes, variable: str, env: dict[str, str] | None = None, shell: str = "bash") -> bytes:
+    """The variable's bytes after ``script`` ran."""
+    done = subprocess.run(
+        [shell, "-c", b'eval "$1"; printf %s "${' + variable.encode() + b'-UNSET}"', shell, script],
+        env={"PATH": "/usr/bin:/bin"} | (env or {}),
+        capture_output=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stderr == b""
+    return done.stdout
+
+
+names = st.binary(min_size=1, max_size=40).filter(lambda data: b"\0" not in data and b"/" not in data)
+
+
+@settings(max_examples=60, deadline=None)
+@given(names)
+@example(b"a b")
+@example(b"it's")
+@example(b'"quoted"')
+@example(b"$(touch /tmp/never)")
+@example(b"`id`")
+@example(b"two\nlines")
+@example(b"\r")
+@example(b"\n")
+@example(b"-n")
+@example(b"caf\xc3\xa9 \xe4\xbb\xa4\xe7\x89\x8c")
+@example(b"\xff\xfe")
+@example(b"\\")
+@example(b"$'x'")
+@example(b"!history!")
+@example(b"#  # gcp-wif")
+@example(b"\x01'\\\x7f\n")
+def test_any_path_comes_back_exactly(name: bytes) -> None:
+    path = Path(b"/p/".decode() + name.decode("utf-8", "surrogateescape"))
+    wanted = exports(path, WEAK)
+    content = append_lines(b"", wanted, {})
+    assert content.count(b"\n") == 5
+    for variable in CREDENTIALS_VARIABLES:
+        assert bash(content, variable) == b"/p/" + name
+        assert bash(plain_lines(wanted, {}), variable) == b"/p/" + name
+    assert append_lines(content, wanted, {}) == b""
+    assert own_lines_removed(content) == b""
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_plain_lines_are_for_any_shell_and_can_be_ended(shell: str) -> None:
+    script = plain_lines(exports(Path("/a b"), WEAK), {})
+    assert bash(script, "GOOGLE_APPLICATION_CREDENTIALS", shell=shell) == b"/a b"
+    assert bash(script + unset_words(), "GOOGLE_APPLICATION_CREDENTIALS", shell=shell) == b"UNSET"
+    assert bash(script + unset_words(), "GCLOUD_PROJECT", shell=shell) == b"UNSET"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n",
+        b"export A=1",
+        b"export A=1\n",
+        b"export A=1\r\nexport B=2\r\n",
+        b"export A=1 \\",
+        b"export A=1 \\\n",
+        b"\xff\xfe not text\n",
+        b"export GOOGLE_APPLICATION_CREDENTIALS='/old'\n",
+        b"export MY_GOOGLE_APPLICATION_CREDENTIALS=/x\n",
+    ],
+)
+def test_others_lines_stay_and_ours_count(content: bytes) -> None:
+    wanted = exports(CONFIG, None)
+    added = append_lines(content, wanted, {})
+    assert bash((content + added).replace(b"\xff\xfe not text", b""), "GOOGLE_APPLICATION_CREDENTIALS") == bytes(CONFIG)
+    assert append_lines(content + added, wanted, {}) == b""
+    assert own_lines_removed(content + added).startswith(content)
+    assert own_lines_removed(content) == content
+
+
+def test_a_changed_value_wins_and_so_does_the_change_back() -> None:
+    content = b""
+    for path in (Path("/a"), Path("/b"), Path("/a"), Path("/a")):
+        content += append_lines(content, exports(path, None), {})
+        assert bash(content, "GOOGLE_APPLICATION_CREDENTIALS") == bytes(path)
+    assert content.count(b"\n") == 6
+
+
+def test_a_foreign_line_behind_ours_is_overruled() -> None:
+    wanted = exports(CONFIG, None)
+    content = append_lines(b"", wanted, {}) + b"export GOOGLE_APPLICATION_CREDENTIALS=/theirs\n"
+    content += append_lines(content, wanted, {})
+    assert bash(content, "GOOGLE_APPLICATION_CREDENTIALS") == bytes(CONFIG)
+    assert append_lines(content, wanted, {}) == b""
+
+
+@pytest.mark.parametrize("name", PROJECT_VARIABLES)
+def test_a_guessed_project_gives_way(name: str) -> None:
+    for environ, content in (({name: "theirs"}, b""), ({}, b"export " + name.encode() + b"=theirs\n")):
+        after = content + append_lines(content, exports(CONFIG, WEAK), environ)
+        assert bash(after, name, environ) == b"theirs"
+        others = set(PROJECT_VARIABLES) - {name}
+        assert {bash(after, other, environ) for other in others} == {b"acme-prod"}
+        named = content + append_lines(content, exports(CONFIG, EXPLICIT), environ)
+        assert bash(named, name, environ) == b"acme-prod"
+
+
+def test_a_guess_of_our_own_is_replaced_by_the_next_one() -> None:
+    content = append_lines(b"", exports(CONFIG, ProjectChoice(ProjectId("acme-old"), explicit=False)), {})
+    sourced = dict.fromkeys(PROJECT_VARIABLES, "acme-old")
+    content += append_lines(content, exports(CONFIG, WEAK), sourced)
+    assert {bash(content, name) for name in PROJECT_VARIABLES} == {b"acme-prod"}
+
+
+def test_lines_that_a_tool_has_given_a_carriage_return_are_still_ours() -> None:
+    wanted = exports(CONFIG, WEAK)
+    content = append_lines(b"", wanted, {}).replace(b"\n", b"\r\n")
+    assert bash(content, "GOOGLE_APPLICATION_CREDENTIALS") == bytes(CONFIG)
+    assert append_lines(content, wanted, {}) == b""
+    assert own_lines_removed(content) == b""
+
+
+def test_the_file_is_made_appended_once_and_followed_through_a_link(tmp_path: Path) -> None:
+    shell, link = tmp_path / "env", tmp_path / "link"
+    link.symlink_to(shell)
+    assert export(CONFIG, WEAK, shell, {}).added == 5
+    before = shell.read_bytes()
+    assert export(CONFIG, WEAK, link, {}).added == 0
+    assert shell.read_bytes() == before
+    assert link.is_symlink()
