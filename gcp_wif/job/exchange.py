@@ -10,11 +10,11 @@ from typing import Any
 
 import requests
 import urllib3.util
-from google.auth import exceptions, identity_pool
+from google.auth import exceptions, identity_pool, pluggable
 from google.auth.transport.requests import Request
 from requests.adapters import HTTPAdapter
 
-from gcp_wif.credential_config import CredentialConfig
+from gcp_wif.credential_config import CredentialConfig, ExecutableSource
 from gcp_wif.errors import GcpWifError, InputError, RefusedError, UnavailableError, hide_tokens
 from gcp_wif.refusals import recognise
 
@@ -87,7 +87,8 @@ def exchange(config: CredentialConfig, *, loopback: bool) -> datetime:
     """
     transport = _Transport(proxies=not loopback)
     try:
-        credentials = identity_pool.Credentials.from_info(config.document(), scopes=_SCOPES)
+        kind = pluggable if isinstance(config.source, ExecutableSource) else identity_pool  # as google.auth.default()
+        credentials = kind.Credentials.from_info(config.document(), scopes=_SCOPES)
         credentials.refresh(transport)
         expiry: datetime = credentials.expiry
     except exceptions.TransportError as error:
