@@ -67,7 +67,7 @@ def main(common: CommonOptions) -> None:
         gcloud = shutil.which("gcloud")
         if gcloud:
             out.say("5. The same in gcloud, without `gcloud auth login`: gcloud auth print-access-token")
-            count = "awk '{print \"an access token of\", length($0), \"characters\"}'"
+            count = 'awk \'{print "an access token of", length($0), "characters"}\''
             script = f"gcloud auth print-access-token --quiet | {count}"
             _step(out, ["bash", "-o", "pipefail", "-c", script], next_step | {"CLOUDSDK_CONFIG": f"{home}/gcloud"})
         else:

@@ -26,8 +26,6 @@ class TargetOptions(OptionGroup):
     service_account: Annotated[str | None, typer.Option(help="Email of the account to impersonate.")] = None
     direct: Annotated[bool, typer.Option("--direct", help="Direct federation: impersonate no account.")] = False
     project_id: Annotated[str | None, typer.Option(help="Project ID to export.")] = None
-    manifest: Annotated[str | None, typer.Option(metavar="FILE", help="Take provider and account from it.")] = None
-    identity: Annotated[str | None, typer.Option(metavar="NAME", help="Which identity of the manifest.")] = None
 
     def flags(self) -> TargetFlags:
         """As the journey takes them."""

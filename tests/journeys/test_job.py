@@ -295,7 +295,7 @@ class TestBeforeGoogleIsAsked:
                 "WIF405",
             ),
             ({"type": "service_account"}, "WIF403"),
-            ({"credential_source": {"file": "/nonexistent"}}, "WIF306"),
+            ({"credential_source": {"file": "/proc/self/nothing"}}, "WIF306"),
             ({"credential_source": {"file": "/x", "format": {"type": "json", "path": "response.id_token"}}}, "WIF402"),
         ],
     )

@@ -9,7 +9,7 @@ from gcp_wif.job.source import choose_source
 
 
 def choose(keep_path: bool = False, home: str | None = "/home/ci", **flags):
-    return choose_source(SourceFlags(**flags), home=home, cwd="/work", keep_path=keep_path)
+    return choose_source(SourceFlags(**flags), home=home, cwd="/job", keep_path=keep_path)
 
 
 def refusal(**flags) -> InputError:
@@ -25,7 +25,7 @@ def test_defaults_agree_with_their_format() -> None:
 
 
 def test_a_relative_path_becomes_absolute_unless_it_is_kept() -> None:
-    assert choose(file="a/../t").source.file == "/work/a/../t"
+    assert choose(file="a/../t").source.file == "/job/a/../t"
     assert choose(file="a/t", keep_path=True).source.file == "a/t"
 
 

@@ -126,7 +126,7 @@ def test_there_is_no_program_to_ask(obtain, monkeypatch) -> None:
         ({"audience": ""}, "WIF102"),
         ({"env": "UNSET"}, "WIF201"),
         ({"env": "$CIRCLE_OIDC_TOKEN"}, "WIF201"),
-        ({"response": "/nonexistent"}, "WIF306"),
+        ({"response": "/proc/self/nothing"}, "WIF306"),
         ({}, "WIF201"),
     ],
 )

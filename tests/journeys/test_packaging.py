@@ -1,0 +1,60 @@
+"""What is published works: a wheel, installed alone, has what a job needs and no more."""
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*command: object, **options) -> str:
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, timeout=280, check=False, **options
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def job_install(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean environment with the core alone, from sdist to wheel; returns its folder of programs."""
+    folder = tmp_path_factory.mktemp("install")
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
+    (wheel,) = folder.glob("gcp_wif-*.whl")
+    venv.create(folder / "venv", with_pip=True)
+    run(folder / "venv" / "bin" / "pip", "install", "--quiet", wheel)
+    return folder / "venv" / "bin"
+
+
+@pytest.mark.slow
+def test_the_core_alone(job_install: Path, tmp_path: Path, google) -> None:
+    env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "BASH_ENV": str(tmp_path / "env")} | google.job()
+    run(job_install / "gcp-wif", "login", env=env, cwd="/")
+    installed = json.loads(run(job_install / "pip", "list", "--format=json"))
+    names = {package["name"].lower() for package in installed}
+    assert not names & {"grpcio", "google-cloud-iam", "cel-expr-python", "werkzeug", "pydantic"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["emulator", "demo"])
+def test_a_missing_extra_is_one_line_with_the_command_to_run(job_install: Path, tmp_path: Path, command: str) -> None:
+    done = subprocess.run(
+        [job_install / "gcp-wif", command], env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'gcp-wif[emulator]'" in done.stderr
+
+
+@pytest.mark.slow
+def test_unit_tests_pass_without_a_network(require_client, tmp_path: Path) -> None:
+    """In a network namespace that has nothing but loopback."""
+    require_client("unshare", proves="that the unit tests need no network")
+    script = 'ip link set lo up; exec "$0" -m pytest -q -p no:cacheprovider -n 2 tests/unit'
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST_"))}
+    run("unshare", "--user", "--map-root-user", "--net", "bash", "-euc", script, sys.executable, cwd=ROOT, env=env)
