@@ -16,6 +16,7 @@ __all__ = ["main"]
 
 class _Options(OptionGroup):
     port: Annotated[int, typer.Option(min=0, max=65535, help="HTTP port; 0 takes a free one.")] = 0
+    grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="gRPC port; 0 takes a free one.")] = 0
     project: Annotated[
         list[str] | None, typer.Option(metavar="ID=NUMBER", help="A project's number; may be given several times.")
     ] = None
@@ -25,7 +26,8 @@ class _Options(OptionGroup):
 def main(options: _Options, common: CommonOptions) -> None:  # noqa: ARG001 - logging is started from it
     """Serve Google's side of workload identity federation on 127.0.0.1, until Ctrl-C.
 
-    One line of JSON on stdout says where, when it is ready. Set GCP_WIF_EMULATOR_HOST to send gcp-wif there.
+    One line of JSON on stdout says where, when it is ready. Set GCP_WIF_EMULATOR_HOST, and GCP_WIF_EMULATOR_GRPC_HOST
+    for admin commands, to send gcp-wif there.
     """
     try:
         from gcp_wif.emulator import Emulator
@@ -33,16 +35,15 @@ def main(options: _Options, common: CommonOptions) -> None:  # noqa: ARG001 - lo
         raise MissingExtraError("emulator", command="emulator") from None
     projects = dict(_project(text) for text in options.project or [])
     try:
-        emulator = Emulator(port=options.port, projects=projects)
-    except (OSError, SystemExit):
-        raise InputError(
-            f"Port {options.port} of 127.0.0.1 is taken.", hint="0 takes a free one.", code="WIF119"
-        ) from None
+        emulator = Emulator(port=options.port, grpc_port=options.grpc_port, projects=projects)
+    except OSError:
+        taken = " or ".join(str(port) for port in (options.port, options.grpc_port) if port)
+        raise InputError(f"Port {taken} of 127.0.0.1 is taken.", hint="0 takes a free one.", code="WIF119") from None
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     with emulator:
-        typer.echo(json.dumps({"http": emulator.http}))
+        typer.echo(json.dumps({"http": emulator.http, "grpc": emulator.grpc}))
         ended.wait()
 
 

@@ -1,12 +1,15 @@
-"""One emulator: its state, its issuer and its server, started and stopped together."""
+"""One emulator: its state, its issuer and its two servers, started and stopped together."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
+from gcp_wif.emulator import controls
+from gcp_wif.emulator.calls import Answer, Gateway
+from gcp_wif.emulator.iam_grpc import serve_grpc
 from gcp_wif.emulator.issuer import Issuer
 from gcp_wif.emulator.server import Application, serve
 from gcp_wif.emulator.state import Clock, State
-from gcp_wif.endpoints import EMULATOR_VARIABLE
+from gcp_wif.endpoints import EMULATOR_GRPC_VARIABLE, EMULATOR_VARIABLE
 from gcp_wif.names import ProviderName
 
 __all__ = ["Emulator"]
@@ -17,17 +20,32 @@ class Emulator:
 
     Args:
         port: the HTTP port; 0 takes a free one.
+        grpc_port: the gRPC port, likewise.
         projects: project IDs with their numbers; any other ID exists too, with a number of its own.
+        clock: the time; `Clock` over the real one by default.
 
     Raises:
-        OSError: the port is taken.
+        OSError: a port is taken.
     """
 
-    def __init__(self, *, port: int = 0, projects: Mapping[str, str] | None = None) -> None:
-        self.state = State(Clock(), dict(projects or {}))
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        grpc_port: int = 0,
+        projects: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.state = State(clock or Clock(), projects)
         self.issuer = Issuer()
-        self._application = Application(self.state, self.issuer)
+        self.gateway = Gateway(self.state, self.issuer)
+        self._application = Application(self.gateway)
         self._server, self._thread = serve(self._application, port)
+        try:
+            self._grpc_server, self._grpc_port = serve_grpc(self.gateway, grpc_port)
+        except OSError:
+            self._stop_http()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -36,7 +54,11 @@ class Emulator:
         self.stop()
 
     def stop(self) -> None:
-        """Stop serving and free the port."""
+        """Stop serving and free the ports."""
+        self._grpc_server.stop(None).wait(10)
+        self._stop_http()
+
+    def _stop_http(self) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
@@ -44,20 +66,33 @@ class Emulator:
     @property
     def host(self) -> str:
         """``127.0.0.1:PORT``, the value of ``GCP_WIF_EMULATOR_HOST``."""
-        return f"127.0.0.1:{self._server.server_port}"
+        return f"127.0.0.1:{self._server.port}"
 
     @property
     def http(self) -> str:
         """``http://127.0.0.1:PORT``."""
         return f"http://{self.host}"
 
+    @property
+    def grpc(self) -> str:
+        """``127.0.0.1:PORT``, the value of ``GCP_WIF_EMULATOR_GRPC_HOST``."""
+        return f"127.0.0.1:{self._grpc_port}"
+
+    @property
+    def crashes(self) -> list[str]:
+        """The types of exceptions that were answered with 500: defects of the emulator."""
+        return list(self._application.crashes)
+
     def environ(self) -> dict[str, str]:
         """The variables that send gcp-wif here."""
-        return {EMULATOR_VARIABLE: self.host}
+        return {EMULATOR_VARIABLE: self.host, EMULATOR_GRPC_VARIABLE: self.grpc}
 
-    def token(self, header: Mapping[str, Any] | None = None, **claims: Any) -> str:
-        """A signed subject token; see `Issuer.sign` for ``claims`` and ``header``."""
-        return self.issuer.sign(claims, now=self.state.clock.now(), header=dict(header or {}))
+    def token(
+        self, header: Mapping[str, Any] | None = None, *, version: int = 1, stranger: bool = False, **claims: Any
+    ) -> str:
+        """A signed subject token; see `Issuer.sign` for the arguments."""
+        now = self.state.clock.now()
+        return self.issuer.sign(claims, now=now, header=header, version=version, stranger=stranger)
 
     def provision(
         self,
@@ -67,18 +102,34 @@ class Emulator:
         mapping: Mapping[str, str],
         condition: str = "",
         allowed_audiences: Iterable[str] = (),
+        jwks_json: str = "",
         accounts: Mapping[str, Iterable[str]] | None = None,
+        roles: Mapping[str, Mapping[str, Iterable[str]]] | None = None,
     ) -> None:
-        """Make a pool, a provider and accounts with their members of roles/iam.workloadIdentityUser."""
+        """Make a pool, a provider, accounts and project roles at once; see `State.provision`."""
         self.state.provision(
             provider,
             issuer=issuer,
-            mapping=dict(mapping),
+            mapping=mapping,
             condition=condition,
             allowed_audiences=allowed_audiences,
-            accounts=dict(accounts or {}),
+            jwks_json=jwks_json,
+            accounts=accounts,
+            roles=roles,
         )
 
-    def requests(self) -> list[dict[str, Any]]:
-        """What was asked so far: method, path and status."""
-        return self._application.log
+    def requests(self) -> list[Answer]:
+        """What was asked so far, without secrets; `gcp_wif.emulator.controls` documents an entry."""
+        return self.gateway.log
+
+    def faults(self, *faults: Mapping[str, Any], **settings: Any) -> Answer:
+        """Plan failures, as ``POST /emulator/faults`` does; the plan is replaced, settings that are not named stay.
+
+        Raises:
+            ApiError: a fault or a setting is malformed.
+        """
+        return controls.configure(self.gateway, {"faults": [dict(fault) for fault in faults], **settings})
+
+    def advance(self, seconds: float) -> None:
+        """Move the emulator's time by ``seconds``."""
+        self.state.clock.advance(seconds)

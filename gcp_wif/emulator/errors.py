@@ -4,9 +4,9 @@ from typing import Any
 
 from gcp_wif.refusals import Refusal, RefusalKind
 
-__all__ = ["ApiError", "StsError", "not_found", "of_refusal"]
+__all__ = ["HTTP_STATUS", "ApiError", "StsError", "invalid", "not_found", "of_refusal", "permission_denied"]
 
-_HTTP = {
+HTTP_STATUS = {
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
     "UNAUTHENTICATED": 401,
@@ -16,9 +16,13 @@ _HTTP = {
     "ABORTED": 409,
     "RESOURCE_EXHAUSTED": 429,
     "INTERNAL": 500,
+    "UNIMPLEMENTED": 501,
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
+"""HTTP statuses by ``google.rpc.Code`` (google/rpc/code.proto)."""
+
+_TYPE = "type.googleapis.com/google.rpc."
 
 
 class StsError(Exception):
@@ -43,7 +47,7 @@ class ApiError(Exception):
         self.status = status
         self.message = message
         self.details = details or []
-        self.http_status = _HTTP[status]
+        self.http_status = HTTP_STATUS[status]
 
     @property
     def body(self) -> dict[str, Any]:
@@ -56,10 +60,32 @@ class ApiError(Exception):
 
 def of_refusal(kind: RefusalKind, reason: str | None = None, **values: str) -> ApiError:
     """A refusal of an API in Google's words, with an ``ErrorInfo`` where it has a reason."""
-    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason}] if reason else None
-    return ApiError(kind.error, Refusal.of(kind, **values).description, details)
+    return ApiError(kind.error, Refusal.of(kind, **values).description, _info(reason) if reason else None)
 
 
 def not_found(what: str = "Requested entity was not found.") -> ApiError:
     """404 in Google's words."""
     return ApiError("NOT_FOUND", what)
+
+
+def invalid(message: str = "Request contains an invalid argument.", field: str | None = None) -> ApiError:
+    """400, with a ``BadRequest`` where one field is at fault."""
+    if field is None:
+        return ApiError("INVALID_ARGUMENT", message)
+    violation = {"field": field, "description": message}
+    return ApiError("INVALID_ARGUMENT", message, [{"@type": f"{_TYPE}BadRequest", "fieldViolations": [violation]}])
+
+
+def permission_denied(permission: str, resource: str | None = None) -> ApiError:
+    """403 in IAM's words, which are the same for a resource that does not exist."""
+    metadata = {"permission": permission} | ({"resource": resource} if resource else {})
+    return ApiError(
+        "PERMISSION_DENIED",
+        f"Permission '{permission}' denied on resource (or it may not exist).",
+        _info("IAM_PERMISSION_DENIED", metadata),
+    )
+
+
+def _info(reason: str, metadata: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    info: dict[str, Any] = {"@type": f"{_TYPE}ErrorInfo", "reason": reason, "domain": "googleapis.com"}
+    return [info | ({"metadata": metadata} if metadata else {})]

@@ -1,173 +1,225 @@
-"""Service accounts, policies and projects: IAM REST v1 and Resource Manager v1 and v3, as plain functions.
-
-The gRPC side calls the same functions and turns their JSON into messages.
-"""
+"""IAM v1: service accounts and their policies, for REST and gRPC alike."""
 
 import base64
-import re
-from collections.abc import Mapping
 from typing import Any
 
-from gcp_wif.emulator.errors import ApiError, of_refusal
-from gcp_wif.emulator.state import Account, Grant, Policy, State
-from gcp_wif.refusals import RefusalKind
+from gcp_wif.emulator.accounts import Account
+from gcp_wif.emulator.calls import Answer, Call
+from gcp_wif.emulator.errors import ApiError, invalid, permission_denied
+from gcp_wif.emulator.fields import Field, masked, page, read
+from gcp_wif.emulator.iam_policies import get_policy, set_policy, tested
 
 __all__ = [
-    "account_resource",
-    "create_account",
+    "create",
+    "delete",
+    "disable",
+    "enable",
+    "get",
+    "get_iam_policy",
     "list_accounts",
-    "policy_resource",
-    "project_v1",
-    "project_v3",
-    "set_policy",
-    "test_permissions",
-    "update_account",
+    "patch",
+    "set_iam_policy",
+    "test_iam_permissions",
+    "undelete",
+    "update",
 ]
 
-Json = dict[str, Any]
-
-_ACCOUNT_ID = re.compile(r"[a-z](?:[-a-z0-9]{4,28})[a-z0-9]")
-_MAX_DISPLAY_NAME, _MAX_DESCRIPTION = 100, 256
-_PAGE = 100
-
-
-def account_resource(account: Account) -> Json:
-    """A ``ServiceAccount`` resource; fields with their default value are left out."""
-    fields: Json = {
-        "name": f"projects/{account.project_id}/serviceAccounts/{account.email}",
-        "projectId": account.project_id,
-        "uniqueId": account.unique_id,
-        "email": account.email,
-        "etag": base64.b64encode(b"\x01\x01").decode(),
-        "oauth2ClientId": account.unique_id,
-    }
-    optional = {
-        "displayName": account.display_name,
-        "description": account.description,
-        "disabled": account.disabled,
-    }
-    return fields | {name: value for name, value in optional.items() if value}
+_ACCOUNT = {
+    "displayName": Field("string", 100),
+    "description": Field("string", 256),
+    "etag": Field("string"),
+} | {name: Field("output") for name in ("name", "projectId", "uniqueId", "email", "oauth2ClientId", "disabled")}
+_CREATE = {"accountId": Field("string"), "serviceAccount": Field("message", message=_ACCOUNT)}
+_PATCH = {"updateMask": Field("string"), "serviceAccount": Field("message", message=_ACCOUNT)}
+_PREFIX = "iam.serviceAccounts."
 
 
-def create_account(state: State, project: str, body: Json) -> Json:
-    """``POST projects/P/serviceAccounts`` with ``{accountId, serviceAccount?}``.
+def create(call: Call, project: str) -> Answer:
+    """``POST projects/P/serviceAccounts``.
 
     Raises:
         ApiError: INVALID_ARGUMENT, ALREADY_EXISTS.
     """
-    account_id = body.get("accountId")
-    if not isinstance(account_id, str) or not _ACCOUNT_ID.fullmatch(account_id):
-        raise ApiError(
-            "INVALID_ARGUMENT",
-            "Service account ID must be between 6 and 30 characters, of the form [a-z]([-a-z0-9]*[a-z0-9]).",
-        )
-    name, description = _descriptions(body.get("serviceAccount") or {})
-    return account_resource(state.add_account(project, account_id, name, description))
+    project_id = _project(call, project, "create")
+    body = read(dict(call.body), _CREATE, "request")
+    hidden = call.state.settings.new_account_reads
+    wanted = body.get("serviceAccount", {})
+    with call.state.lock:
+        account = call.state.accounts.add(project_id, body.get("accountId", ""), hidden)
+        account.display_name, account.description = wanted.get("displayName", ""), wanted.get("description", "")
+        return _document(account)
 
 
-def update_account(state: State, account: Account, body: Json, mask: set[str]) -> Json:
-    """Set the display name or description of an account.
-
-    Raises:
-        ApiError: INVALID_ARGUMENT for another field, or a text that is too long.
-    """
-    if not mask or not mask <= {"displayName", "description"}:
-        raise ApiError("INVALID_ARGUMENT", "Invalid update mask.")
-    name, description = _descriptions(body)
-    with state.lock:
-        if "displayName" in mask:
-            account.display_name = name
-        if "description" in mask:
-            account.description = description
-    return account_resource(account)
-
-
-def list_accounts(state: State, project: str, query: Mapping[str, str]) -> Json:
-    """``GET projects/P/serviceAccounts``."""
-    accounts = [account_resource(account) for account in state.accounts(project)]
-    try:
-        begin, size = int(query.get("pageToken") or 0), int(query.get("pageSize") or _PAGE)
-    except ValueError:
-        raise ApiError("INVALID_ARGUMENT", "Request contains an invalid argument.") from None
-    if begin < 0 or size < 0:
-        raise ApiError("INVALID_ARGUMENT", "Request contains an invalid argument.")
-    end = begin + min(size or _PAGE, _PAGE)
-    page: Json = {"accounts": accounts[begin:end]} if accounts[begin:end] else {}
-    return page | ({"nextPageToken": str(end)} if end < len(accounts) else {})
-
-
-def policy_resource(policy: Policy, version: int) -> Json:
-    """A ``Policy``; a policy with conditions is shown as version 1 without them unless version 3 was asked for.
-
-    Google then marks such roles; that the emulator leaves conditional bindings out instead is a simplification.
-    """
-    bindings = policy.bindings
-    if version < 3:
-        bindings = [binding for binding in bindings if "condition" not in binding]
-    shown = [{name: value for name, value in binding.items() if value} for binding in bindings]
-    fields: Json = {"version": policy.version if version >= 3 else 1, "etag": policy.etag}
-    return fields | ({"bindings": shown} if shown else {})
-
-
-def set_policy(state: State, policy: Policy, body: Json) -> Json:
-    """``POST …:setIamPolicy`` with ``{policy, updateMask?}``.
+def get(call: Call, project: str, account: str) -> Answer:
+    """``GET projects/P/serviceAccounts/EMAIL``; the project may be ``-``.
 
     Raises:
-        ApiError: INVALID_ARGUMENT; ABORTED for a stale etag.
+        ApiError: NOT_FOUND.
     """
-    wanted = body.get("policy")
-    if not isinstance(wanted, dict):
-        raise ApiError("INVALID_ARGUMENT", "Invalid value at 'policy'")
-    bindings, version, etag = wanted.get("bindings") or [], wanted.get("version") or 0, wanted.get("etag")
-    if not isinstance(bindings, list) or not all(isinstance(binding, dict) for binding in bindings):
-        raise ApiError("INVALID_ARGUMENT", "Invalid value at 'policy.bindings'")
-    if version not in {0, 1, 3} or isinstance(version, bool) or not (etag is None or isinstance(etag, str)):
-        raise ApiError("INVALID_ARGUMENT", "Invalid value at 'policy'")
-    with state.lock:
-        state.set_policy(policy, bindings, version, etag)
-        return policy_resource(policy, 3)
+    return _document(_find(call, project, account, "get"))
 
 
-def project_v1(state: State, project: str) -> Json:
-    """Resource Manager v1: ``GET v1/projects/P``."""
-    project_id = state.project_id(project)
-    return {
-        "projectId": project_id,
-        "projectNumber": state.project_number(project_id),
-        "lifecycleState": "ACTIVE",
-        "name": project_id,
+def list_accounts(call: Call, project: str) -> Answer:
+    """The accounts of a project, 20 a page by default and 100 at most.
+
+    Raises:
+        ApiError: INVALID_ARGUMENT.
+    """
+    project_id = _project(call, project, "list")
+    known = {account.email: account for account in call.state.accounts.of_project(project_id)}
+    emails, token = page(list(known), call.query, default=20, most=100)
+    answer: Answer = {"accounts": [_document(known[email]) for email in emails]} if emails else {}
+    return answer | ({"nextPageToken": token} if token else {})
+
+
+def patch(call: Call, project: str, account: str) -> Answer:
+    """``PATCH``: display name and description, by the mask in the body.
+
+    Raises:
+        ApiError: NOT_FOUND, INVALID_ARGUMENT.
+    """
+    body = read(dict(call.body), _PATCH, "request")
+    found = _find(call, project, account, "update")
+    present = {"displayName": found.display_name, "description": found.description}
+    mask = body.get("updateMask", "")
+    _change(call, found, masked(present, body.get("serviceAccount", {}), mask, _ACCOUNT))
+    return _document(found)
+
+
+def update(call: Call, project: str, account: str) -> Answer:
+    """``PUT``: replaces display name and description; an etag that is given must be the present one.
+
+    Raises:
+        ApiError: NOT_FOUND, INVALID_ARGUMENT, ABORTED.
+    """
+    body = read(dict(call.body), _ACCOUNT, "service_account")
+    found = _find(call, project, account, "update")
+    _change(call, found, body)
+    return _document(found)
+
+
+def delete(call: Call, project: str, account: str) -> Answer:
+    """``DELETE``: its name is free at once, and bindings that name it mean nobody.
+
+    Raises:
+        ApiError: NOT_FOUND.
+    """
+    call.state.delete_account(_find(call, project, account, "delete"))
+    return {}
+
+
+def undelete(call: Call, project: str, account: str) -> Answer:
+    """``POST …:undelete`` by unique ID, within 30 days.
+
+    Raises:
+        ApiError: NOT_FOUND, ALREADY_EXISTS.
+    """
+    project_id = "-" if project == "-" else _project(call, project, "undelete")
+    return {"restoredAccount": _document(call.state.undelete_account(project_id, account))}
+
+
+def disable(call: Call, project: str, account: str) -> Answer:
+    """``POST …:disable``: its tokens stop working.
+
+    Raises:
+        ApiError: NOT_FOUND.
+    """
+    _find(call, project, account, "disable").disabled = True
+    return {}
+
+
+def enable(call: Call, project: str, account: str) -> Answer:
+    """``POST …:enable``.
+
+    Raises:
+        ApiError: NOT_FOUND.
+    """
+    _find(call, project, account, "enable").disabled = False
+    return {}
+
+
+def get_iam_policy(call: Call, project: str, account: str) -> Answer:
+    """``POST …:getIamPolicy?options.requestedPolicyVersion=``.
+
+    Raises:
+        ApiError: NOT_FOUND, INVALID_ARGUMENT.
+    """
+    found = _find(call, project, account, "getIamPolicy")
+    return get_policy(call, found.policy, call.query.get("options.requestedPolicyVersion"))
+
+
+def set_iam_policy(call: Call, project: str, account: str) -> Answer:
+    """``POST …:setIamPolicy``.
+
+    Raises:
+        ApiError: NOT_FOUND, INVALID_ARGUMENT, ABORTED.
+    """
+    return set_policy(call, _find(call, project, account, "setIamPolicy").policy)
+
+
+def test_iam_permissions(call: Call, project: str, account: str) -> Answer:
+    """``POST …:testIamPermissions``.
+
+    Raises:
+        ApiError: NOT_FOUND, INVALID_ARGUMENT.
+    """
+    if project != "-" and call.state.is_missing(project):
+        raise permission_denied(f"{_PREFIX}get")
+    found = call.state.accounts.get(project if project == "-" else call.state.project_id(project), account)
+    caller = call.caller
+    return tested(
+        call,
+        lambda permission: (
+            caller is not None and call.state.allows(caller, permission, project=found.project, account=found)
+        ),
+    )
+
+
+def _project(call: Call, project: str, verb: str) -> str:
+    permission = f"{_PREFIX}{verb}"
+    if project == "-":
+        raise invalid("A project is needed.", "name")
+    if call.state.is_missing(project):
+        raise permission_denied(permission, f"projects/{project}")
+    call.state.require(call.caller, permission, project=project)
+    return call.state.project_id(project)
+
+
+def _find(call: Call, project: str, name: str, verb: str) -> Account:
+    """An account that the caller may do ``verb`` on; without the permission a missing one looks the same."""
+    permission = f"{_PREFIX}{verb}"
+    state = call.state
+    if project != "-" and state.is_missing(project):
+        raise permission_denied(permission)
+    known = state.accounts.find(name)
+    if call.caller is not None and known is None:
+        raise permission_denied(permission)
+    if known is not None:
+        state.require(call.caller, permission, project=known.project, account=known)
+    return state.accounts.get(project if project == "-" else state.project_id(project), name)
+
+
+def _change(call: Call, account: Account, content: dict[str, Any]) -> None:
+    with call.state.lock:
+        if content.get("etag") and content["etag"] != _etag(account):
+            raise ApiError("ABORTED", "The etag does not match the service account's.")
+        account.display_name = content.get("displayName", "")
+        account.description = content.get("description", "")
+        account.generation += 1
+
+
+def _etag(account: Account) -> str:
+    return base64.b64encode(b"sa" + account.generation.to_bytes(4, "big")).decode()
+
+
+def _document(account: Account) -> Answer:
+    document: Answer = {
+        "name": f"projects/{account.project}/serviceAccounts/{account.email}",
+        "projectId": account.project,
+        "uniqueId": account.unique_id,
+        "email": account.email,
+        "etag": _etag(account),
+        "oauth2ClientId": account.unique_id,
     }
-
-
-def project_v3(state: State, project: str) -> Json:
-    """Resource Manager v3: ``GET v3/projects/P``."""
-    project_id = state.project_id(project)
-    number = state.project_number(project_id)
-    return {"name": f"projects/{number}", "projectId": project_id, "state": "ACTIVE", "displayName": project_id}
-
-
-def test_permissions(state: State, policy: Policy, caller: Grant | None, body: Json) -> Json:
-    """``POST …:testIamPermissions``: what the bearer may do by the policy's bindings.
-
-    The emulator knows no role's permissions: a role that the bearer has grants every permission that is asked for,
-    and a bearer without any role has none. Without a bearer nothing is granted.
-    """
-    wanted = body.get("permissions") or []
-    if not isinstance(wanted, list) or not all(isinstance(each, str) for each in wanted):
-        raise ApiError("INVALID_ARGUMENT", "Invalid value at 'permissions'")
-    if caller is None:
-        raise of_refusal(RefusalKind.CREDENTIALS_UNACCEPTED)
-    roles = {str(binding["role"]) for binding in policy.bindings}
-    granted = any(state.grants_role(policy, role, caller.principals) for role in roles)
-    return {"permissions": wanted} if granted and wanted else {}
-
-
-def _descriptions(body: object) -> tuple[str, str]:
-    if not isinstance(body, dict):
-        raise ApiError("INVALID_ARGUMENT", "Invalid value at 'service_account'")
-    name, description = body.get("displayName") or "", body.get("description") or ""
-    if not isinstance(name, str) or not isinstance(description, str):
-        raise ApiError("INVALID_ARGUMENT", "Invalid value at 'service_account'")
-    if len(name.encode()) > _MAX_DISPLAY_NAME or len(description.encode()) > _MAX_DESCRIPTION:
-        raise ApiError("INVALID_ARGUMENT", "The display name or the description is too long.")
-    return name, description
+    optional = {"displayName": account.display_name, "description": account.description, "disabled": account.disabled}
+    return document | {name: value for name, value in optional.items() if value}

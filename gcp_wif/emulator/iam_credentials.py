@@ -4,106 +4,108 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from gcp_wif.emulator.errors import ApiError, of_refusal
-from gcp_wif.emulator.issuer import Issuer
-from gcp_wif.emulator.state import Account, Grant, State
+from gcp_wif.emulator.accounts import Account
+from gcp_wif.emulator.calls import Answer, Call
+from gcp_wif.emulator.errors import invalid, of_refusal
+from gcp_wif.emulator.fields import Field, read
+from gcp_wif.emulator.state import Grant
 from gcp_wif.refusals import RefusalKind
 
-__all__ = ["WORKLOAD_IDENTITY_USER", "bearer", "generate_access_token", "generate_id_token"]
+__all__ = ["generate_access_token", "generate_id_token"]
 
-WORKLOAD_IDENTITY_USER = "roles/iam.workloadIdentityUser"
-_TOKEN_CREATOR = "roles/iam.serviceAccountTokenCreator"  # noqa: S105 - a role's name
-_ID_TOKEN_CREATOR = "roles/iam.serviceAccountOpenIdTokenCreator"  # noqa: S105 - a role's name
+_ACCESS = {"delegates": Field("strings"), "scope": Field("strings"), "lifetime": Field("string")}
+_IDENTITY = {
+    "delegates": Field("strings"),
+    "audience": Field("string"),
+    "includeEmail": Field("bool"),
+    "organizationNumberIncluded": Field("bool"),
+}
 _DURATION = re.compile(r"([0-9]{1,9})(?:\.[0-9]{1,9})?s")
 _HOUR = 3600
 _LONGEST = 43_200
 _DELEGATE = "projects/-/serviceAccounts/"
 
 
-def bearer(state: State, authorization: str) -> Grant:
-    """Who calls, from the ``Authorization`` header.
+def generate_access_token(call: Call, project: str, account: str) -> Answer:
+    """``POST projects/-/serviceAccounts/ACCOUNT:generateAccessToken``.
 
     Raises:
-        ApiError: UNAUTHENTICATED where there is no token, or one that is unknown or has expired.
+        ApiError: UNAUTHENTICATED without a token; PERMISSION_DENIED where no binding admits the caller (the same for
+            a missing account), or where the account is disabled; INVALID_ARGUMENT for scope and lifetime.
     """
-    scheme, _, token = authorization.partition(" ")
-    grant = state.grant(token.strip()) if scheme.lower() == "bearer" else None
-    if grant is None:
-        raise of_refusal(RefusalKind.CREDENTIALS_UNACCEPTED)
-    return grant
-
-
-def generate_access_token(state: State, caller: Grant, name: str, body: dict[str, Any]) -> dict[str, Any]:
-    """``POST …:generateAccessToken``.
-
-    Raises:
-        ApiError: PERMISSION_DENIED where no binding admits the caller (the same for a missing account), where the
-            account is disabled; INVALID_ARGUMENT for scope and lifetime.
-    """
-    scope = body.get("scope")
-    if not isinstance(scope, list) or not scope or not all(isinstance(each, str) and each for each in scope):
-        raise ApiError("INVALID_ARGUMENT", "Request contains an invalid argument.")
-    account = _impersonated(
-        state, caller, name, body, RefusalKind.IMPERSONATION_DENIED, {WORKLOAD_IDENTITY_USER, _TOKEN_CREATOR}
-    )
-    lifetime = _lifetime(body.get("lifetime", "3600s"), account.email in state.long_lived_accounts, account.email)
-    expires_at = int(state.clock.now()) + lifetime
-    member = f"serviceAccount:{account.email}"
-    grant = Grant((member,), account.email, expires_at, " ".join(scope))
+    caller = _caller(call, project)
+    body = read(dict(call.body), _ACCESS, "request")
+    scope: list[str] = body.get("scope", [])
+    if not scope or not all(scope):
+        raise invalid("Request contains an invalid argument.", "scope")
+    found = _impersonated(call, caller, account, body, RefusalKind.IMPERSONATION_DENIED)
+    lifetime = _lifetime(body.get("lifetime", "3600s"), found.email in call.state.long_lived_accounts, found.email)
+    expires_at = int(call.state.clock.now()) + lifetime
+    grant = Grant((found.member,), found.unique_id, None, expires_at, " ".join(scope))
     return {
-        "accessToken": state.issue(grant, "ya29.c."),
+        "accessToken": call.state.issue(grant, "ya29.c."),
         # google-auth parses exactly this form, without fractions (observed with 2.62).
         "expireTime": datetime.fromtimestamp(expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 
 
-def generate_id_token(state: State, issuer: Issuer, caller: Grant, name: str, body: dict[str, Any]) -> dict[str, Any]:
-    """``POST …:generateIdToken``: a Google-shaped ID token for the account.
+def generate_id_token(call: Call, project: str, account: str) -> Answer:
+    """``POST projects/-/serviceAccounts/ACCOUNT:generateIdToken``: a Google-shaped ID token for the account.
 
     Raises:
         ApiError: as `generate_access_token`.
     """
-    audience = body.get("audience")
-    if not isinstance(audience, str) or not audience:
-        raise ApiError("INVALID_ARGUMENT", "Request contains an invalid argument.")
-    roles = {WORKLOAD_IDENTITY_USER, _TOKEN_CREATOR, _ID_TOKEN_CREATOR}
-    account = _impersonated(state, caller, name, body, RefusalKind.ID_TOKEN_DENIED, roles)
-    claims: dict[str, Any] = {"iss": "https://accounts.google.com", "aud": audience, "azp": account.unique_id}
-    claims |= {"sub": account.unique_id}
+    caller = _caller(call, project)
+    body = read(dict(call.body), _IDENTITY, "request")
+    if not body.get("audience"):
+        raise invalid("Request contains an invalid argument.", "audience")
+    found = _impersonated(call, caller, account, body, RefusalKind.ID_TOKEN_DENIED)
+    claims: dict[str, Any] = {"iss": "https://accounts.google.com", "aud": body["audience"]}
+    claims |= {"azp": found.unique_id, "sub": found.unique_id}
     if body.get("includeEmail"):
-        claims |= {"email": account.email, "email_verified": True}
-    return {"token": issuer.sign_claims(claims, now=state.clock.now())}
+        claims |= {"email": found.email, "email_verified": True}
+    return {"token": call.issuer.sign_claims(claims, now=call.state.clock.now())}
 
 
-def _impersonated(
-    state: State, caller: Grant, name: str, body: dict[str, Any], denied: RefusalKind, roles: set[str]
-) -> Account:
-    """The account at the end of the delegation chain, each link of which must be allowed."""
-    delegates = body.get("delegates") or []
-    if not isinstance(delegates, list) or not all(isinstance(each, str) for each in delegates):
-        raise ApiError("INVALID_ARGUMENT", "Request contains an invalid argument.")
-    principals: tuple[str, ...] = caller.principals
-    account = None
-    for link in [*(each.removeprefix(_DELEGATE) for each in delegates), name]:
-        try:
-            account = state.account("-", link)
-        except ApiError:
-            raise of_refusal(denied, "IAM_PERMISSION_DENIED") from None
-        if not any(state.grants_role(account.policy, role, principals) for role in roles):
-            raise of_refusal(denied, "IAM_PERMISSION_DENIED")
-        if account.disabled:
-            raise of_refusal(RefusalKind.ACCOUNT_DISABLED, account=account.email)
-        principals = (f"serviceAccount:{account.email}",)
-    if account is None:
+def _caller(call: Call, project: str) -> Grant:
+    if call.caller is None:  # there is no admin without credentials here: the token is what the call is about
+        raise of_refusal(RefusalKind.CREDENTIALS_UNACCEPTED)
+    if project != "-":  # "The - wildcard character is required; replacing it with a project ID is invalid"
+        raise invalid("Request contains an invalid argument.", "name")
+    return call.caller
+
+
+def _impersonated(call: Call, caller: Grant, name: str, body: dict[str, Any], denied: RefusalKind) -> Account:
+    """The account at the end of the delegation chain, each link of which must be allowed.
+
+    A delegate needs ``iam.serviceAccounts.implicitDelegation``, which roles/iam.workloadIdentityUser does not carry.
+    """
+    own = "getAccessToken" if denied is RefusalKind.IMPERSONATION_DENIED else "getOpenIdToken"
+    delegates: list[str] = body.get("delegates", [])
+    if not all(each.startswith(_DELEGATE) for each in delegates):
+        raise invalid("Request contains an invalid argument.", "delegates")
+    links = [(each.removeprefix(_DELEGATE), "implicitDelegation") for each in delegates]
+    for link, verb in links:
+        found = _permitted(call, caller, link, verb, denied)
+        caller = Grant((found.member,), found.unique_id, None, caller.expires_at, caller.scope)
+    return _permitted(call, caller, name, own, denied)
+
+
+def _permitted(call: Call, caller: Grant, name: str, verb: str, denied: RefusalKind) -> Account:
+    found = call.state.accounts.find(name)
+    permission = f"iam.serviceAccounts.{verb}"
+    if found is None or not call.state.allows(caller, permission, project=found.project, account=found):
         raise of_refusal(denied, "IAM_PERMISSION_DENIED")
-    return account
+    if found.disabled:
+        raise of_refusal(RefusalKind.ACCOUNT_DISABLED, account=found.email)
+    return found
 
 
-def _lifetime(text: object, may_be_long: bool, email: str) -> int:
-    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
+def _lifetime(text: str, may_be_long: bool, email: str) -> int:
+    match = _DURATION.fullmatch(text)
     seconds = int(match[1]) if match else 0
     if not 0 < seconds <= _LONGEST:
-        raise ApiError("INVALID_ARGUMENT", "The access token lifetime is invalid.")
+        raise invalid("The access token lifetime is invalid: it must be 1 to 43200 seconds.", "lifetime")
     if seconds > _HOUR and not may_be_long:
         raise of_refusal(RefusalKind.LIFETIME_TOO_LONG, account=email)
     return seconds

@@ -1,341 +1,275 @@
-"""IAM REST v1: workload identity pools and their providers.
+"""IAM REST v1: workload identity pools, their providers, and the operations that change them.
 
-Fields and limits are those of the discovery document; the sentences for limits are assumed, the others are Google's.
+Fields, limits and masks are those of Google's discovery document (iam v1). Where a sentence for a broken limit is not
+known, it is assumed.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-from gcp_wif.emulator.errors import ApiError, not_found, of_refusal
-from gcp_wif.emulator.state import SOFT_DELETE_SECONDS, Pool, Provider, State
+from gcp_wif.emulator.calls import Answer, Call
+from gcp_wif.emulator.errors import ApiError, invalid, of_refusal, permission_denied
+from gcp_wif.emulator.fields import Field, masked, page, read
+from gcp_wif.emulator.pools import Resource
 from gcp_wif.federation import lint_provider
-from gcp_wif.refusals import Refusal, RefusalKind
+from gcp_wif.refusals import RefusalKind
 
-__all__ = ["Pools"]
+__all__ = ["create", "delete", "get", "list_pools", "list_providers", "operation", "patch", "undelete"]
 
-Json = dict[str, Any]
-Query = Mapping[str, str]
+_ID = re.compile(r"[a-z0-9-]{4,32}")
+_MOST_AUDIENCES, _LONGEST_AUDIENCE = 10, 256
+_MOST_KEYS = 8
+_SHARED = {
+    "name": Field("output"),
+    "state": Field("output"),
+    "expireTime": Field("output"),
+    "displayName": Field("string", 32),
+    "description": Field("string", 256),
+    "disabled": Field("bool"),
+}
+_MODES = ("MODE_UNSPECIFIED", "FEDERATION_ONLY", "TRUST_DOMAIN", "SYSTEM_TRUST_DOMAIN")
+_POOL = _SHARED | {
+    "mode": Field("string", values=_MODES, immutable=True),
+    "inlineCertificateIssuanceConfig": Field("foreign"),
+    "inlineTrustConfig": Field("foreign"),
+}
+_OIDC = {
+    "issuerUri": Field("string", 2000),
+    "allowedAudiences": Field("strings"),
+    "jwksJson": Field("string", 100_000),
+    "discoveryUri": Field("string", 2000),
+}
+_PROVIDER = _SHARED | {
+    "attributeMapping": Field("map"),
+    "attributeCondition": Field("string", 4096),
+    "oidc": Field("message", message=_OIDC),
+    "aws": Field("foreign"),
+    "saml": Field("foreign"),
+    "x509": Field("foreign"),
+    "actorProviders": Field("foreign"),
+}
 
-_ID = re.compile(r"(?!gcp-)[a-z0-9-]{4,32}")
-_POOL_FIELDS = {"displayName", "description", "disabled", "mode", "name", "state", "expireTime"}
-_PROVIDER_FIELDS = {"displayName", "description", "disabled", "attributeMapping", "attributeCondition", "oidc", "name",
-                    "state", "expireTime"}  # fmt: skip
-_OIDC_FIELDS = {"issuerUri", "allowedAudiences", "jwksJson"}
-_POOL_PAGES, _PROVIDER_PAGES = (50, 1000), (50, 100)
-_MAX_AUDIENCES, _MAX_AUDIENCE = 10, 256
-_MAX_KEYS = 8
 
+def create(call: Call, project: str, location: str, pool: str | None = None) -> Answer:
+    """``POST …/workloadIdentityPools?workloadIdentityPoolId=`` and, under a pool, ``POST …/providers``.
 
-class Pools:
-    """The methods of ``projects.locations.workloadIdentityPools`` and ``….providers`` over one state.
-
-    Every method that changes something answers an operation. ``begin`` decides what becomes of it: a planned failure
-    keeps the change from happening.
+    Raises:
+        ApiError: INVALID_ARGUMENT, ALREADY_EXISTS, NOT_FOUND, FAILED_PRECONDITION.
     """
-
-    def __init__(self, state: State, begin: Callable[[str, Callable[[], None]], Json]) -> None:
-        self._state = state
-        self._begin = begin
-
-    # Pools
-
-    def create_pool(self, project: str, query: Query, body: Json) -> Json:
-        """``POST …/workloadIdentityPools?workloadIdentityPoolId=``."""
-        pool_id = _checked_id(query.get("workloadIdentityPoolId", ""), "workload_identity_pool_id")
-        _known_fields(body, _POOL_FIELDS)
-        pool = Pool(pool_id, mode=_text(body, "mode", 64))
-        _set_common(pool, body, {"displayName", "description", "disabled"})
-        with self._state.lock:
-            self._refuse_existing(lambda: self._state.pool(project, pool_id))
-            return self._begin(self.pool_name(project, pool_id), lambda: self._state.add_pool(project, pool))
-
-    def get_pool(self, project: str, pool_id: str) -> Json:
-        """``GET …/POOL``; a deleted one is found too, for 30 days."""
-        return self._pool_resource(project, self._state.pool(project, pool_id))
-
-    def list_pools(self, project: str, query: Query) -> Json:
-        """``GET …/workloadIdentityPools``."""
-        pools = self._state.pools(project, show_deleted=_flag(query, "showDeleted"))
-        resources = [self._pool_resource(project, pool) for pool in pools]
-        return _page("workloadIdentityPools", resources, query, _POOL_PAGES)
-
-    def patch_pool(self, project: str, pool_id: str, query: Query, body: Json) -> Json:
-        """``PATCH …/POOL?updateMask=``."""
-        _known_fields(body, _POOL_FIELDS)
-        mask = _mask(query, {"displayName", "description", "disabled"})
-        with self._state.lock:
-            pool = self._state.pool(project, pool_id)
-            _refuse_deleted(pool)
-            _set_common(Pool(pool_id), body, mask)  # refused before anything changes
-            return self._begin(self.pool_name(project, pool_id), lambda: _set_common(pool, body, mask))
-
-    def delete_pool(self, project: str, pool_id: str) -> Json:
-        """``DELETE …/POOL``: soft, for 30 days."""
-        with self._state.lock:
-            pool = self._state.pool(project, pool_id)
-            _refuse_deleted(pool)
-            return self._begin(self.pool_name(project, pool_id), lambda: self._delete(pool))
-
-    def undelete_pool(self, project: str, pool_id: str) -> Json:
-        """``POST …/POOL:undelete``."""
-        with self._state.lock:
-            pool = self._state.pool(project, pool_id)
-            _refuse_living(pool)
-            return self._begin(self.pool_name(project, pool_id), lambda: _undelete(pool))
-
-    # Providers
-
-    def create_provider(self, project: str, pool_id: str, query: Query, body: Json) -> Json:
-        """``POST …/providers?workloadIdentityPoolProviderId=``."""
-        provider_id = _checked_id(query.get("workloadIdentityPoolProviderId", ""), "workload_identity_pool_provider_id")
-        provider = Provider(provider_id)
-        _set_provider(provider, body, _PROVIDER_FIELDS - {"name", "state", "expireTime"})
-        self._check_provider(provider)
-        with self._state.lock:
-            _refuse_deleted(self._state.pool(project, pool_id))
-            self._refuse_existing(lambda: self._state.provider(project, pool_id, provider_id))
-            return self._begin(
-                self.provider_name(project, pool_id, provider_id),
-                lambda: self._state.add_provider(project, pool_id, provider),
-            )
-
-    def get_provider(self, project: str, pool_id: str, provider_id: str) -> Json:
-        """``GET …/providers/ID``."""
-        return self._provider_resource(project, pool_id, self._state.provider(project, pool_id, provider_id))
-
-    def list_providers(self, project: str, pool_id: str, query: Query) -> Json:
-        """``GET …/providers``."""
-        with self._state.lock:
-            providers = [provider for _, provider in sorted(self._state.pool(project, pool_id).providers.items())]
-            deleted = _flag(query, "showDeleted")
-            resources = [
-                self._provider_resource(project, pool_id, provider)
-                for provider in providers
-                if deleted or provider.deleted_at is None
-            ]
-        return _page("workloadIdentityPoolProviders", resources, query, _PROVIDER_PAGES)
-
-    def patch_provider(self, project: str, pool_id: str, provider_id: str, query: Query, body: Json) -> Json:
-        """``PATCH …/providers/ID?updateMask=``, leaf masks such as ``oidc.allowedAudiences`` too."""
-        leaves = {f"oidc.{name}" for name in _OIDC_FIELDS}
-        mask = _mask(query, (_PROVIDER_FIELDS - {"name", "state", "expireTime"}) | leaves)
-        with self._state.lock:
-            provider = self._state.provider(project, pool_id, provider_id)
-            _refuse_deleted(provider)
-            changed = Provider(**vars(provider))
-            _set_provider(changed, body, mask)
-            self._check_provider(changed)
-            return self._begin(
-                self.provider_name(project, pool_id, provider_id), lambda: vars(provider).update(vars(changed))
-            )
-
-    def delete_provider(self, project: str, pool_id: str, provider_id: str) -> Json:
-        """``DELETE …/providers/ID``: soft, for 30 days."""
-        with self._state.lock:
-            provider = self._state.provider(project, pool_id, provider_id)
-            _refuse_deleted(provider)
-            return self._begin(self.provider_name(project, pool_id, provider_id), lambda: self._delete(provider))
-
-    def undelete_provider(self, project: str, pool_id: str, provider_id: str) -> Json:
-        """``POST …/providers/ID:undelete``."""
-        with self._state.lock:
-            provider = self._state.provider(project, pool_id, provider_id)
-            _refuse_living(provider)
-            return self._begin(self.provider_name(project, pool_id, provider_id), lambda: _undelete(provider))
-
-    # Names, resources, rules
-
-    def pool_name(self, project: str, pool_id: str) -> str:
-        """The full resource name, with the project's number."""
-        return f"projects/{self._state.project_number(project)}/locations/global/workloadIdentityPools/{pool_id}"
-
-    def provider_name(self, project: str, pool_id: str, provider_id: str) -> str:
-        """The full resource name, with the project's number."""
-        return f"{self.pool_name(project, pool_id)}/providers/{provider_id}"
-
-    def _pool_resource(self, project: str, pool: Pool) -> Json:
-        fields = {"mode": pool.mode} if pool.mode else {}
-        return {"name": self.pool_name(project, pool.pool_id)} | _common(pool) | fields
-
-    def _provider_resource(self, project: str, pool_id: str, provider: Provider) -> Json:
-        oidc: Json = {"issuerUri": provider.issuer_uri}
-        if provider.allowed_audiences:
-            oidc["allowedAudiences"] = list(provider.allowed_audiences)
-        if provider.jwks_json:
-            oidc["jwksJson"] = provider.jwks_json
-        fields: Json = {"attributeMapping": dict(provider.attribute_mapping), "oidc": oidc}
-        if provider.attribute_condition:
-            fields["attributeCondition"] = provider.attribute_condition
-        return {"name": self.provider_name(project, pool_id, provider.provider_id)} | _common(provider) | fields
-
-    def _delete(self, resource: Pool | Provider) -> None:
-        resource.deleted_at = self._state.clock.now()
-
-    @staticmethod
-    def _refuse_existing(find: Callable[[], object]) -> None:
-        try:
-            find()
-        except ApiError:
-            return
-        raise of_refusal(RefusalKind.ALREADY_EXISTS)
-
-    def _check_provider(self, provider: Provider) -> None:
-        allowed = self._state.issuer_allow_list
-        if allowed is not None and provider.issuer_uri not in allowed:
-            refusal = Refusal.of(RefusalKind.ORG_POLICY, value=provider.issuer_uri)
-            violation = {
-                "type": "constraints/iam.workloadIdentityPoolProviders",
-                "subject": "orgpolicy",
-                "description": refusal.description,
-            }
-            detail = {"@type": "type.googleapis.com/google.rpc.PreconditionFailure", "violations": [violation]}
-            raise ApiError("FAILED_PRECONDITION", "Precondition check failed.", [detail])
-        problems = lint_provider(provider.attribute_mapping, provider.attribute_condition, provider.issuer_uri)
-        if problems:
-            raise ApiError("INVALID_ARGUMENT", problems[0].message)
-        _check_audiences(provider.allowed_audiences)
-        _check_jwks(provider.jwks_json)
+    number = _project(call, project, location, _permission(pool is not None, "create"))
+    _use_write_quota(call, number)
+    kind = "workloadIdentityPoolId" if pool is None else "workloadIdentityPoolProviderId"
+    new_id = call.query.get(kind, "")
+    if not _ID.fullmatch(new_id) or new_id.startswith("gcp-"):
+        raise invalid(
+            f"Invalid {kind}: it must have 4 to 32 characters, [a-z0-9-], and not begin with the reserved prefix gcp-.",
+            kind,
+        )
+    content = _checked(call, _read(call, provider=pool is not None), provider=pool is not None)
+    pool_id, provider_id = (new_id, None) if pool is None else (pool, new_id)
+    pools = call.state.pools
+    pools.check_addable(number, pool_id, provider_id)
+    return _start(call, _name(number, pool_id, provider_id), lambda: pools.add(number, pool_id, provider_id, content))
 
 
-def _checked_id(value: str, field: str) -> str:
-    if not _ID.fullmatch(value):
-        raise ApiError("INVALID_ARGUMENT", f"Invalid {field}: it must be 4-32 characters of [a-z0-9-], not gcp-….")
-    return value
+def get(call: Call, project: str, location: str, pool: str, provider: str | None = None) -> Answer:
+    """A pool or provider; a deleted one says so until it is purged.
+
+    Raises:
+        ApiError: NOT_FOUND.
+    """
+    return _find(call, (project, location, pool, provider), "get").document()
 
 
-def _known_fields(body: Json, known: set[str]) -> None:
-    unknown = sorted(set(body) - known)
-    if unknown:
-        raise ApiError("INVALID_ARGUMENT", f'Invalid JSON payload received. Unknown name "{unknown[0][:100]}"')
+def list_pools(call: Call, project: str, location: str) -> Answer:
+    """The pools of a project, 50 a page by default and 1000 at most.
+
+    Raises:
+        ApiError: INVALID_ARGUMENT for the paging.
+    """
+    number = _project(call, project, location, _permission(False, "list"))
+    return _listed(call, "workloadIdentityPools", call.state.pools.of_project(number), most=1000)
 
 
-def _text(body: Json, field: str, limit: int) -> str:
-    value = body.get(field) or ""
-    if not isinstance(value, str):
-        raise ApiError("INVALID_ARGUMENT", f"Invalid value at '{field}' (TYPE_STRING)")
-    if len(value) > limit:
-        raise ApiError("INVALID_ARGUMENT", f"The value of {field} exceeds {limit} characters.")
-    return value
+def list_providers(call: Call, project: str, location: str, pool: str) -> Answer:
+    """The providers of a pool, 50 a page by default and 100 at most.
+
+    Raises:
+        ApiError: NOT_FOUND, INVALID_ARGUMENT.
+    """
+    number = _project(call, project, location, _permission(True, "list"))
+    found = call.state.pools.get(number, pool)
+    return _listed(call, "workloadIdentityPoolProviders", found.providers, most=100)
 
 
-def _set_common(resource: Pool | Provider, body: Json, mask: set[str]) -> None:
-    name, description = _text(body, "displayName", 32), _text(body, "description", 256)
-    disabled = body.get("disabled", False)
-    if not isinstance(disabled, bool):
-        raise ApiError("INVALID_ARGUMENT", "Invalid value at 'disabled' (TYPE_BOOL)")
-    if "displayName" in mask:
-        resource.display_name = name
-    if "description" in mask:
-        resource.description = description
-    if "disabled" in mask:
-        resource.disabled = disabled
+def patch(call: Call, project: str, location: str, pool: str, provider: str | None = None) -> Answer:
+    """``PATCH …?updateMask=``.
+
+    Raises:
+        ApiError: NOT_FOUND, INVALID_ARGUMENT; FAILED_PRECONDITION for a deleted one (assumed).
+    """
+    found = _find(call, (project, location, pool, provider), "update")
+    _must_be_active(found)
+    fields = _PROVIDER if provider else _POOL
+    content = masked(found.content, _read(call, provider=bool(provider)), call.query.get("updateMask", ""), fields)
+    checked = _checked(call, content, provider=bool(provider))
+
+    def change() -> None:
+        found.content = checked
+
+    return _start(call, found.name, change)
 
 
-def _set_provider(provider: Provider, body: Json, mask: set[str]) -> None:
-    _known_fields(body, _PROVIDER_FIELDS)
-    _set_common(provider, body, mask)
-    mapping = body.get("attributeMapping") or {}
-    if not isinstance(mapping, dict) or not all(isinstance(value, str) for value in mapping.values()):
-        raise ApiError("INVALID_ARGUMENT", "Invalid value at 'attribute_mapping' (MAP)")
-    oidc = body.get("oidc") or {}
-    if not isinstance(oidc, dict):
-        raise ApiError("INVALID_ARGUMENT", "Invalid value at 'oidc'")
-    _known_fields(oidc, _OIDC_FIELDS)
-    audiences = oidc.get("allowedAudiences") or []
-    if not isinstance(audiences, list) or not all(isinstance(each, str) for each in audiences):
-        raise ApiError("INVALID_ARGUMENT", "Invalid value at 'oidc.allowed_audiences' (TYPE_STRING)")
-    condition = _text(body, "attributeCondition", 1 << 20)
-    issuer, jwks = _text(oidc, "issuerUri", 2000), _text(oidc, "jwksJson", 1 << 16)
-    if "attributeMapping" in mask:
-        provider.attribute_mapping = dict(mapping)  # replaced whole, as Google does
-    if "attributeCondition" in mask:
-        provider.attribute_condition = condition
-    if mask & {"oidc", "oidc.issuerUri"}:
-        provider.issuer_uri = issuer
-    if mask & {"oidc", "oidc.allowedAudiences"}:
-        provider.allowed_audiences = list(audiences)
-    if mask & {"oidc", "oidc.jwksJson"}:
-        provider.jwks_json = jwks
+def delete(call: Call, project: str, location: str, pool: str, provider: str | None = None) -> Answer:
+    """Delete for 30 days.
+
+    Raises:
+        ApiError: NOT_FOUND; FAILED_PRECONDITION where it is deleted already (assumed).
+    """
+    found = _find(call, (project, location, pool, provider), "delete")
+    _must_be_active(found)
+
+    def change() -> None:
+        found.deleted_at = call.state.clock.now()
+
+    return _start(call, found.name, change)
 
 
-def _check_audiences(audiences: list[str]) -> None:
-    if len(audiences) > _MAX_AUDIENCES or any(not 0 < len(each) <= _MAX_AUDIENCE for each in audiences):
-        raise ApiError(
-            "INVALID_ARGUMENT", f"At most {_MAX_AUDIENCES} allowed audiences of {_MAX_AUDIENCE} characters each."
+def undelete(call: Call, project: str, location: str, pool: str, provider: str | None = None) -> Answer:
+    """``POST …:undelete``; the content comes back as it was.
+
+    Raises:
+        ApiError: NOT_FOUND; FAILED_PRECONDITION where it is not deleted (assumed).
+    """
+    found = _find(call, (project, location, pool, provider), "undelete")
+    if found.deleted_at is None:
+        raise ApiError("FAILED_PRECONDITION", "The resource is not deleted.")
+
+    def change() -> None:
+        found.deleted_at = None
+
+    return _start(call, found.name, change)
+
+
+def operation(
+    call: Call, project: str, location: str, pool: str, operation: str, provider: str | None = None
+) -> Answer:
+    """``GET …/operations/ID`` under a pool or a provider.
+
+    Raises:
+        ApiError: NOT_FOUND, also under another resource's path.
+    """
+    number = _project(call, project, location, _permission(provider is not None, "get"))
+    return call.state.operations.get(f"{_name(number, pool, provider)}/operations/{operation}")
+
+
+def _name(number: str, pool: str, provider: str | None) -> str:
+    name = f"projects/{number}/locations/global/workloadIdentityPools/{pool}"
+    return f"{name}/providers/{provider}" if provider else name
+
+
+def _permission(provider: bool, verb: str) -> str:
+    return f"iam.{'workloadIdentityPoolProviders' if provider else 'workloadIdentityPools'}.{verb}"
+
+
+def _project(call: Call, project: str, location: str, permission: str) -> str:
+    """The project's number, for a caller that has the permission there."""
+    if location != "global":
+        raise invalid(f"Location {location[:60]} is not supported: workload identity pools are in global.")
+    if call.state.is_missing(project):
+        raise permission_denied(permission, f"projects/{project}")
+    number = call.state.project_number(project)
+    call.state.require(call.caller, permission, project=number)
+    return number
+
+
+def _find(call: Call, path: tuple[str, str, str, str | None], verb: str) -> Resource:
+    project, location, pool, provider = path
+    number = _project(call, project, location, _permission(provider is not None, verb))
+    if verb != "get":
+        _use_write_quota(call, number)
+    return call.state.pools.get(number, pool, provider)
+
+
+def _use_write_quota(call: Call, number: str) -> None:
+    if not call.state.use(f"pool writes of {number}", call.state.settings.pool_writes_per_minute):
+        raise ApiError("RESOURCE_EXHAUSTED", "Quota exceeded for quota metric 'Workload identity pool write requests'.")
+
+
+def _must_be_active(found: Resource) -> None:
+    if found.deleted_at is not None:
+        raise ApiError("FAILED_PRECONDITION", "The resource is deleted; undelete it first.")
+
+
+def _start(call: Call, name: str, change: Callable[[], None]) -> Answer:
+    return call.state.operations.start(name, change, call.action.operation)
+
+
+def _listed(call: Call, kind: str, resources: dict[str, Resource], *, most: int) -> Answer:
+    deleted_too = call.query.get("showDeleted", "").lower() in {"true", "1"}
+    shown = {each: found for each, found in resources.items() if deleted_too or found.deleted_at is None}
+    names, token = page(list(shown), call.query, default=50, most=most)
+    answer: Answer = {kind: [shown[name].document() for name in names]} if names else {}
+    return answer | ({"nextPageToken": token} if token else {})
+
+
+def _read(call: Call, *, provider: bool) -> dict[str, Any]:
+    where = "workload_identity_pool_provider" if provider else "workload_identity_pool"
+    return read(dict(call.body), _PROVIDER if provider else _POOL, where)
+
+
+def _checked(call: Call, content: dict[str, Any], *, provider: bool) -> dict[str, Any]:
+    """The content, if Google would take it as a whole."""
+    if not provider:
+        return content
+    oidc = content.get("oidc")
+    if not oidc or not oidc.get("issuerUri"):
+        raise invalid("One of the provider configs must be set, and oidc.issuer_uri with it.", "oidc")
+    mapping, condition = content.get("attributeMapping", {}), content.get("attributeCondition")
+    for problem in lint_provider(mapping, condition, oidc["issuerUri"]):
+        raise invalid(problem.message, problem.field)
+    audiences = oidc.get("allowedAudiences", [])
+    if len(audiences) > _MOST_AUDIENCES or not all(0 < len(each) <= _LONGEST_AUDIENCE for each in audiences):
+        raise invalid("At most 10 allowed audiences of 1 to 256 characters each.", "oidc.allowed_audiences")
+    _check_discovery(oidc)
+    if "jwksJson" in oidc:
+        _check_jwks(oidc["jwksJson"])
+    allowed = call.state.settings.issuer_allow_list
+    if allowed is not None and oidc["issuerUri"] not in allowed:
+        raise of_refusal(RefusalKind.ORG_POLICY, "ORG_POLICY_VIOLATED", value=oidc["issuerUri"])
+    return content
+
+
+def _check_discovery(oidc: dict[str, Any]) -> None:
+    if "discoveryUri" not in oidc:
+        return
+    try:
+        ours, issuer = urlsplit(oidc["discoveryUri"]), urlsplit(oidc["issuerUri"])
+        same = (ours.scheme, ours.netloc) == ("https", issuer.netloc) and "/.well-known/" in ours.path
+    except ValueError:
+        same = False
+    if not same:
+        raise invalid(
+            "The discovery URI must be https, on the issuer's host, under /.well-known/.", "oidc.discovery_uri"
         )
 
 
 def _check_jwks(text: str) -> None:
-    """Google: at most 8 keys, RSA or EC P-256, each with a key ID; the sentence is documented."""
-    if not text:
-        return
-    refusal = ApiError("INVALID_ARGUMENT", "Input JWK is not in a valid json format.")
+    """At most 8 keys, RSA or EC on P-256, each with a key ID."""
+    wrong = invalid("Input JWK is not in a valid json format.", "oidc.jwks_json")
     try:
         keys = KeySet.import_key_set(json.loads(text)).keys
+        kinds = all(isinstance(key, RSAKey) or (isinstance(key, ECKey) and key.curve_name == "P-256") for key in keys)
+        documents = json.loads(text)["keys"]
+        named = all(isinstance(each.get("kid"), str) and each["kid"] for each in documents)
+        public = not any("d" in each for each in documents)
     except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise refusal from None
-    if not 0 < len(keys) <= _MAX_KEYS or not all(key.kid for key in keys):
-        raise refusal
-    if not all(isinstance(key, RSAKey) or (isinstance(key, ECKey) and key.curve_name == "P-256") for key in keys):
-        raise refusal
-
-
-def _mask(query: Query, allowed: set[str]) -> set[str]:
-    text = query.get("updateMask", "")
-    camel = re.sub(r"_([a-z])", lambda match: match[1].upper(), text)
-    names = {name.strip() for name in camel.split(",") if name.strip()}
-    if not names or not names <= allowed:
-        raise ApiError("INVALID_ARGUMENT", "Invalid update mask.")
-    return names
-
-
-def _flag(query: Query, name: str) -> bool:
-    return query.get(name, "").lower() == "true"
-
-
-def _page(field: str, resources: list[Json], query: Query, sizes: tuple[int, int]) -> Json:
-    try:
-        size = int(query.get("pageSize") or sizes[0])
-        begin = int(query.get("pageToken") or 0)
-    except ValueError:
-        raise ApiError("INVALID_ARGUMENT", "Request contains an invalid argument.") from None
-    if size < 0 or begin < 0:
-        raise ApiError("INVALID_ARGUMENT", "Request contains an invalid argument.")
-    end = begin + min(size or sizes[0], sizes[1])
-    page: Json = {field: resources[begin:end]} if resources[begin:end] else {}
-    return page | ({"nextPageToken": str(end)} if end < len(resources) else {})
-
-
-def _refuse_deleted(resource: Pool | Provider) -> None:
-    if resource.deleted_at is not None:
-        raise not_found()
-
-
-def _refuse_living(resource: Pool | Provider) -> None:
-    if resource.deleted_at is None:
-        raise ApiError("FAILED_PRECONDITION", "The resource is not deleted.")
-
-
-def _undelete(resource: Pool | Provider) -> None:
-    resource.deleted_at = None
-
-
-def _common(resource: Pool | Provider) -> Json:
-    """Display name, description, state; fields with their default value are left out, as Google does."""
-    fields: Json = {"state": "ACTIVE"}
-    if resource.deleted_at is not None:
-        expires = datetime.fromtimestamp(resource.deleted_at + SOFT_DELETE_SECONDS, UTC)
-        fields = {"state": "DELETED", "expireTime": expires.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    if resource.display_name:
-        fields["displayName"] = resource.display_name
-    if resource.description:
-        fields["description"] = resource.description
-    if resource.disabled:
-        fields["disabled"] = True
-    return fields
+        raise wrong from None
+    if not (keys and len(keys) <= _MOST_KEYS and kinds and named and public):
+        raise wrong

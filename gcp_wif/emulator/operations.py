@@ -1,63 +1,104 @@
-"""Long-running operations of pools and providers: not done when they are answered, but polled until they are.
+"""Long-running operations of pools and providers.
 
-The resource itself changes at once, as gcloud needs, which never polls (observed with gcloud 528); that Google lets a
-new pool be read before its operation is done is assumed.
+Google answers a change with an operation that is not done. When it becomes done is not documented; here it takes a
+number of polls or some seconds, whichever comes first, both settings. Whether the change can be seen before that is
+not documented either. Here it can, because gcloud creates a provider right after its pool without polling and
+succeeds at Google (observed with gcloud 528: it never polls); the fate ``late`` makes it wait.
 """
 
 import secrets
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from gcp_wif.emulator.errors import not_found
+from gcp_wif.emulator.errors import ApiError, not_found
 
-__all__ = ["Operations"]
+__all__ = ["Fate", "Operations"]
 
-_POLLS = 1
-"""How many polls find an operation not done yet."""
+Fate = Literal["late", "never", "error"]
+_KEPT = 10_000
+_METADATA = "type.googleapis.com/google.iam.v1.WorkloadIdentityPoolOperationMetadata"
 
 
 @dataclass
 class _Operation:
-    target: str
-    polls_left: float
-    error: dict[str, Any] | None
+    name: str
+    started_at: float
+    fate: Fate | None
+    change: Callable[[], None]
+    polls: int = 0
+    error: dict[str, Any] | None = None
+    done: bool = False
 
 
 class Operations:
-    """The operations so far, by name; guarded by the state's lock."""
+    """The operations so far.
 
-    def __init__(self) -> None:
+    Args:
+        now: the emulator's time.
+        lock: held for every transition.
+    """
+
+    def __init__(self, now: Callable[[], float], lock: threading.RLock) -> None:
+        self._now = now
+        self._lock = lock
         self._known: dict[str, _Operation] = {}
+        self.polls = 1
+        self.seconds = 5.0
 
-    def start(self, target: str, *, never: bool = False, error: dict[str, Any] | None = None) -> dict[str, Any]:
-        """A new operation on the resource ``target``.
+    def start(self, resource: str, change: Callable[[], None], fate: Fate | None) -> dict[str, Any]:
+        """Begin ``change`` on ``resource``; answers the operation's document.
 
         Args:
-            target: the resource's name.
-            never: whether it never ends.
-            error: a ``google.rpc.Status`` that it ends in.
+            resource: the full name of the pool or provider: the operation is found under its path.
+            change: makes the change. It has been checked already.
+            fate: ``None`` changes at once; ``late`` when the operation is done; ``never`` and ``error`` not at all.
         """
-        name = f"{target}/operations/{secrets.token_hex(12)}"
-        self._known[name] = _Operation(target, float("inf") if never else _POLLS, error)
-        return self._resource(name, done=False)
+        with self._lock:
+            name = f"{resource}/operations/{secrets.token_hex(16)}"
+            operation = _Operation(name, self._now(), fate, change)
+            if fate is None:
+                change()
+            self._known[name] = operation
+            while len(self._known) > _KEPT:
+                del self._known[next(iter(self._known))]
+            return self._document(operation)
 
-    def poll(self, name: str) -> dict[str, Any]:
-        """``GET …/operations/ID``.
+    def get(self, name: str) -> dict[str, Any]:
+        """Poll one.
 
         Raises:
             ApiError: NOT_FOUND.
         """
-        operation = self._known.get(name)
-        if operation is None:
-            raise not_found()
-        operation.polls_left -= 1
-        return self._resource(name, done=operation.polls_left < 0)
+        with self._lock:
+            operation = self._known.get(name)
+            if operation is None:
+                raise not_found()
+            operation.polls += 1
+            late_enough = operation.polls > self.polls or self._now() - operation.started_at >= self.seconds
+            if not operation.done and late_enough and operation.fate != "never":
+                self._finish(operation)
+            return self._document(operation)
 
-    def _resource(self, name: str, *, done: bool) -> dict[str, Any]:
-        operation = self._known[name]
-        if not done:
-            return {"name": name}
+    @staticmethod
+    def _finish(operation: _Operation) -> None:
+        operation.done = True
+        if operation.fate == "error":
+            operation.error = {"code": 13, "message": "An internal error occurred."}
+        elif operation.fate == "late":
+            try:
+                operation.change()
+            except ApiError as error:  # what was checked at the start no longer holds
+                operation.error = {"code": 9, "message": error.message}
+
+    @staticmethod
+    def _document(operation: _Operation) -> dict[str, Any]:
+        """``response`` holds nothing but its type: clients read the resource again."""
+        document: dict[str, Any] = {"name": operation.name, "metadata": {"@type": _METADATA}}
+        if not operation.done:
+            return document
         if operation.error:
-            return {"name": name, "done": True, "error": operation.error}
-        # Google's response is empty; the resource must be read again.
-        return {"name": name, "done": True, "response": {}}
+            return document | {"done": True, "error": operation.error}
+        kind = "WorkloadIdentityPoolProvider" if "/providers/" in operation.name else "WorkloadIdentityPool"
+        return document | {"done": True, "response": {"@type": f"type.googleapis.com/google.iam.v1.{kind}"}}

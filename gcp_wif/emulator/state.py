@@ -1,30 +1,29 @@
-"""What Google knows, in memory: projects, pools, providers, accounts, policies and the tokens it has issued.
+"""What Google knows, in memory: the clock, settings, projects, tokens, and who may do what.
 
-One lock guards it all; every public method takes it. Time comes from a clock that can be moved. Nothing here knows
-HTTP or gRPC: both sides call these methods, so that they see the same world.
+Pools (`pools`) and service accounts (`accounts`) are rooms of their own under the same lock. Nothing here knows HTTP or
+gRPC: both sides call these methods, so that they see the same world.
 """
 
-import base64
-import copy
+import re
 import secrets
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from gcp_wif.emulator.errors import ApiError, not_found, of_refusal
-from gcp_wif.federation import ProviderRules
-from gcp_wif.names import ProviderName
-from gcp_wif.refusals import RefusalKind
+from gcp_wif.emulator.accounts import Account, Accounts
+from gcp_wif.emulator.errors import permission_denied
+from gcp_wif.emulator.operations import Operations
+from gcp_wif.emulator.policies import Policy
+from gcp_wif.emulator.pools import Pools
+from gcp_wif.emulator.roles import carries
+from gcp_wif.names import PoolName, ProviderName
 
-__all__ = ["Account", "Clock", "Grant", "Policy", "Pool", "Provider", "State"]
+__all__ = ["Clock", "Grant", "Settings", "State"]
 
-SOFT_DELETE_SECONDS = 30 * 24 * 3600
-"""How long a deleted pool or provider can be undeleted and holds its ID (IAM REST v1)."""
-
-_LONGEST_POLICY_MEMBERS = 1500
+_KEPT_GRANTS = 100_000
+_PROJECT = re.compile(r"[1-9][0-9]{0,18}|(?:[a-z0-9][a-z0-9.-]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 
 
 class Clock:
@@ -42,64 +41,38 @@ class Clock:
         """Move the time by ``seconds``."""
         self._offset += seconds
 
-
-@dataclass
-class Provider:
-    """A provider's own fields, named as in the REST resource."""
-
-    provider_id: str
-    attribute_mapping: dict[str, str] = field(default_factory=dict)
-    attribute_condition: str = ""
-    issuer_uri: str = ""
-    allowed_audiences: list[str] = field(default_factory=list)
-    jwks_json: str = ""
-    display_name: str = ""
-    description: str = ""
-    disabled: bool = False
-    deleted_at: float | None = None
+    def set(self, now: float) -> None:
+        """Move the time to ``now``, from where it goes on."""
+        self._offset = now - self._base()
 
 
 @dataclass
-class Pool:
-    """A pool with its providers."""
+class Settings:
+    """What a test may decide about this Google; `gcp_wif.emulator.controls` documents each.
 
-    pool_id: str
-    display_name: str = ""
-    description: str = ""
-    disabled: bool = False
-    mode: str = ""
-    deleted_at: float | None = None
-    providers: dict[str, Provider] = field(default_factory=dict)
+    Attributes:
+        propagation_seconds: how long the bindings before a change still decide.
+        new_account_reads: HTTP statuses of the first reads of each account that is created from now on.
+        unreachable_issuers: issuers whose keys cannot be fetched: a whole URL, or its host.
+        long_lived_accounts: emails under ``constraints/iam.allowServiceAccountCredentialLifetimeExtension``.
+        issuer_allow_list: ``constraints/iam.workloadIdentityPoolProviders``; ``None`` allows every issuer.
+        disabled_services: such as ``iamcredentials.googleapis.com``.
+        missing_projects: IDs or numbers that do not exist.
+        sts_per_minute: exchanges a minute; ``None`` for no limit.
+        pool_writes_per_minute: changes of pools and providers a minute and project; ``None`` for no limit.
+        roles: roles of the test's own, with their permissions.
+    """
 
-
-@dataclass
-class Policy:
-    """An IAM policy; the etag changes with every write."""
-
-    bindings: list[dict[str, Any]] = field(default_factory=list)
-    version: int = 1
-    generation: int = 0
-    changed_at: float = 0.0
-    previous: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def etag(self) -> str:
-        """Base64, as in the REST resource."""
-        return base64.b64encode(b"BwX" + self.generation.to_bytes(5, "big")).decode()
-
-
-@dataclass
-class Account:
-    """A service account."""
-
-    email: str
-    project_id: str
-    unique_id: str
-    display_name: str = ""
-    description: str = ""
-    disabled: bool = False
-    policy: Policy = field(default_factory=Policy)
-    reads: int = 0
+    propagation_seconds: float = 0.0
+    new_account_reads: tuple[int, ...] = ()
+    unreachable_issuers: set[str] = field(default_factory=set)
+    long_lived_accounts: set[str] = field(default_factory=set)
+    issuer_allow_list: tuple[str, ...] | None = None
+    disabled_services: set[str] = field(default_factory=set)
+    missing_projects: set[str] = field(default_factory=set)
+    sts_per_minute: int | None = None
+    pool_writes_per_minute: int | None = None
+    roles: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,15 +81,22 @@ class Grant:
 
     Attributes:
         principals: every identifier in a policy that means the bearer.
-        account: the email, where a service account was impersonated.
+        account: the service account's unique ID, where one was impersonated.
+        pool: the pool, for a federated identity.
         expires_at: seconds since 1970.
         scope: as asked for.
     """
 
     principals: tuple[str, ...]
     account: str | None
+    pool: PoolName | None
     expires_at: float
     scope: str
+
+    @property
+    def kind(self) -> str:
+        """``federated`` or ``service account``."""
+        return "service account" if self.account else "federated"
 
 
 class State:
@@ -127,23 +107,27 @@ class State:
         projects: known numbers by project ID; others get one that follows from their ID.
     """
 
-    def __init__(self, clock: Clock, projects: dict[str, str] | None = None) -> None:
+    def __init__(self, clock: Clock, projects: Mapping[str, str] | None = None) -> None:
         self.clock = clock
         self.lock = threading.RLock()
-        self.propagation_seconds = 0.0
-        self.account_reads: list[str] = []
-        self.long_lived_accounts: set[str] = set()
-        self.issuer_allow_list: list[str] | None = None
+        self.settings = Settings()
+        self.pools = Pools(clock.now, self.lock)
+        self.accounts = Accounts(clock.now, self.lock)
+        self.operations = Operations(clock.now, self.lock)
         self._numbers = dict(projects or {})
-        self._pools: dict[tuple[str, str], Pool] = {}
-        self._accounts: dict[str, Account] = {}
         self._project_policies: dict[str, Policy] = {}
         self._grants: dict[str, Grant] = {}
+        self._used: dict[tuple[str, int], int] = {}
 
-    # Projects
+    @property
+    def long_lived_accounts(self) -> set[str]:
+        """The accounts whose tokens may live for 12 hours."""
+        return self.settings.long_lived_accounts
+
+    # Projects: every ID exists, and every number, unless a setting says otherwise
 
     def project_number(self, project: str) -> str:
-        """The number of a project given by ID or number; every ID exists."""
+        """The number of a project given by ID or number."""
         with self.lock:
             if project.isdigit():
                 return project
@@ -152,212 +136,129 @@ class State:
             return self._numbers[project]
 
     def project_id(self, project: str) -> str:
-        """The ID of a project given by ID or number; an unknown number is its own ID's stand-in.
-
-        Raises:
-            ApiError: NOT_FOUND for a number that no known project has.
-        """
+        """The ID of a project given by ID or number; a number that nobody named gets an ID that follows from it."""
         with self.lock:
             if not project.isdigit():
                 self.project_number(project)
                 return project
             found = next((name for name, number in self._numbers.items() if number == project), None)
             if found is None:
-                raise not_found()
+                found = f"project-{project}"[:30]
+                self._numbers[found] = project
             return found
+
+    def known_projects(self) -> list[str]:
+        """The IDs that were named so far, in order."""
+        with self.lock:
+            return sorted(self._numbers)
+
+    def is_missing(self, project: str) -> bool:
+        """Whether a setting says that the project does not exist, or it cannot, being neither an ID nor a number."""
+        if not _PROJECT.fullmatch(project):
+            return True
+        missing = self.settings.missing_projects
+        return bool(missing) and bool({project, self.project_number(project), self.project_id(project)} & missing)
 
     def project_policy(self, project: str) -> Policy:
         """The policy of a project, made where it is missing."""
         with self.lock:
-            return self._project_policies.setdefault(self.project_number(project), Policy())
-
-    # Pools and providers
-
-    def pools(self, project: str, *, show_deleted: bool) -> list[Pool]:
-        """The pools of a project, by ID."""
-        with self.lock:
             number = self.project_number(project)
-            self._purge()
-            found = [pool for (owner, _), pool in sorted(self._pools.items()) if owner == number]
-            return [pool for pool in found if show_deleted or pool.deleted_at is None]
+            return self._project_policies.setdefault(number, Policy(f"projects/{number}"))
 
-    def pool(self, project: str, pool_id: str) -> Pool:
-        """A pool, deleted or not.
+    # Who may do what
 
-        Raises:
-            ApiError: NOT_FOUND.
+    def allows(self, caller: Grant, permission: str, *, project: str, account: Account | None = None) -> bool:
+        """Whether a binding on the account or its project gives ``permission`` to the caller.
+
+        A conditional binding is never met: the emulator does not evaluate IAM conditions (assumed nowhere needed).
         """
         with self.lock:
-            self._purge()
-            found = self._pools.get((self.project_number(project), pool_id))
-            if found is None:
-                raise not_found()
-            return found
-
-    def add_pool(self, project: str, pool: Pool) -> None:
-        """Add a pool.
-
-        Raises:
-            ApiError: ALREADY_EXISTS, also for one that was deleted less than 30 days ago.
-        """
-        with self.lock:
-            self._purge()
-            key = (self.project_number(project), pool.pool_id)
-            if key in self._pools:
-                raise of_refusal(RefusalKind.ALREADY_EXISTS)
-            self._pools[key] = pool
-
-    def provider(self, project: str, pool_id: str, provider_id: str) -> Provider:
-        """A provider, deleted or not.
-
-        Raises:
-            ApiError: NOT_FOUND.
-        """
-        with self.lock:
-            found = self.pool(project, pool_id).providers.get(provider_id)
-            if found is None:
-                raise not_found()
-            return found
-
-    def add_provider(self, project: str, pool_id: str, provider: Provider) -> None:
-        """Add a provider to a pool that is not deleted.
-
-        Raises:
-            ApiError: NOT_FOUND, FAILED_PRECONDITION, ALREADY_EXISTS.
-        """
-        with self.lock:
-            pool = self.pool(project, pool_id)
-            if pool.deleted_at is not None:
-                raise ApiError("FAILED_PRECONDITION", "The workload identity pool is deleted.")
-            if provider.provider_id in pool.providers:
-                raise of_refusal(RefusalKind.ALREADY_EXISTS)
-            pool.providers[provider.provider_id] = provider
-
-    def usable_provider(self, name: ProviderName) -> tuple[Provider, ProviderRules] | None:
-        """A provider that exchanges tokens now; ``None`` where it or its pool is missing, disabled or deleted."""
-        with self.lock:
-            self._purge()
-            pool = self._pools.get((name.project_number, name.pool_id))
-            provider = pool.providers.get(name.provider_id) if pool else None
-            if pool is None or provider is None:
-                return None
-            if pool.disabled or provider.disabled or pool.deleted_at is not None or provider.deleted_at is not None:
-                return None
-            rules = ProviderRules(
-                name,
-                provider.issuer_uri,
-                dict(provider.attribute_mapping),
-                provider.attribute_condition or None,
-                tuple(provider.allowed_audiences),
+            if caller.pool and not self.pools.is_active(caller.pool):
+                return False  # "You cannot … use existing tokens to access resources" (IAM REST v1, pool.disabled)
+            known = {*caller.principals, "allUsers"} | ({"allAuthenticatedUsers"} if caller.account else set())
+            policies = [self.project_policy(project), *([account.policy] if account else [])]
+            now, delay = self.clock.now(), self.settings.propagation_seconds
+            return any(
+                "condition" not in binding
+                and not known.isdisjoint(binding["members"])
+                and carries(binding["role"], permission, self.settings.roles)
+                for policy in policies
+                for binding in policy.deciding(now, delay)
             )
-            return copy.copy(provider), rules
 
-    def _purge(self) -> None:
-        limit = self.clock.now() - SOFT_DELETE_SECONDS
-        for key, pool in list(self._pools.items()):
-            if pool.deleted_at is not None and pool.deleted_at <= limit:
-                del self._pools[key]
-                continue
-            for provider_id, provider in list(pool.providers.items()):
-                if provider.deleted_at is not None and provider.deleted_at <= limit:
-                    del pool.providers[provider_id]
-
-    # Service accounts and policies
-
-    def accounts(self, project: str) -> list[Account]:
-        """The accounts of a project, by email."""
-        with self.lock:
-            wanted = self.project_id(project) if project.isdigit() else project
-            return [account for _, account in sorted(self._accounts.items()) if account.project_id == wanted]
-
-    def account(self, project: str, name: str) -> Account:
-        """An account by email or unique ID; ``-`` stands for any project.
+    def require(self, caller: Grant | None, permission: str, *, project: str, account: Account | None = None) -> None:
+        """Refuse a caller without ``permission``; ``None`` is an admin without credentials, who may do everything.
 
         Raises:
-            ApiError: NOT_FOUND.
+            ApiError: PERMISSION_DENIED.
         """
-        with self.lock:
-            found = self._accounts.get(name) or next(
-                (account for account in self._accounts.values() if account.unique_id == name), None
-            )
-            if found is None or project not in {"-", found.project_id, self.project_number(found.project_id)}:
-                raise not_found(f"Unknown service account: {name}")
-            return found
+        if caller is not None and not self.allows(caller, permission, project=project, account=account):
+            raise permission_denied(permission)
 
-    def add_account(self, project: str, account_id: str, display_name: str = "", description: str = "") -> Account:
-        """Add a service account.
+    def set_policy(self, policy: Policy, document: Mapping[str, object]) -> None:
+        """Replace a policy whose document `bindings_of` has checked.
 
         Raises:
-            ApiError: ALREADY_EXISTS.
+            ApiError: ABORTED for a stale etag; INVALID_ARGUMENT for a member that does not exist.
         """
         with self.lock:
-            project_id = self.project_id(project)
-            scope, _, bare = project_id.rpartition(":")
-            email = f"{account_id}@{bare}.{scope + '.' if scope else ''}iam.gserviceaccount.com"
-            if email in self._accounts:
-                raise ApiError(
-                    "ALREADY_EXISTS",
-                    f"Service account {account_id} already exists within project projects/{project_id}.",
-                )
-            unique_id = str(100_000_000_000_000_000_000 + zlib.crc32(email.encode()))
-            account = Account(email, project_id, unique_id, display_name, description)
-            self._accounts[email] = account
+            bindings: list[dict[str, list[str]]] = document["bindings"]  # type: ignore[assignment]  # bindings_of made it
+            present = {member for binding in policy.bindings for member in binding["members"]}
+            for member in {member for binding in bindings for member in binding["members"]} - present:
+                self.pools.check_member(member)
+                self.accounts.check_member(member)
+            policy.replace(document, self.clock.now(), self.settings.propagation_seconds)
+
+    def delete_account(self, account: Account) -> None:
+        """Delete an account; bindings that name it keep a member that means nobody."""
+        with self.lock:
+            self.accounts.remove(account)
+            for policy in self._policies():
+                policy.rename_member(account.member, account.deleted_member)
+
+    def undelete_account(self, project: str, unique_id: str) -> Account:
+        """Bring back a deleted account with the bindings that name it.
+
+        Raises:
+            ApiError: NOT_FOUND, ALREADY_EXISTS.
+        """
+        with self.lock:
+            account = self.accounts.restore(project, unique_id)
+            for policy in self._policies():
+                policy.rename_member(account.deleted_member, account.member)
             return account
 
-    def remove_account(self, project: str, name: str) -> None:
-        """Delete a service account.
+    def _policies(self) -> list[Policy]:
+        return [*self._project_policies.values(), *(account.policy for account in self.accounts.all())]
 
-        Raises:
-            ApiError: NOT_FOUND.
-        """
+    # Quotas and tokens
+
+    def use(self, quota: str, limit: int | None) -> bool:
+        """Count one use of ``quota`` in this minute; ``False`` where that is more than ``limit``."""
+        if limit is None:
+            return True
         with self.lock:
-            del self._accounts[self.account(project, name).email]
-
-    def set_policy(self, policy: Policy, bindings: Iterable[dict[str, Any]], version: int, etag: str | None) -> None:
-        """Replace a policy's bindings; an etag, where given, must be the present one.
-
-        Raises:
-            ApiError: ABORTED for a stale etag, INVALID_ARGUMENT for a malformed binding.
-        """
-        with self.lock:
-            if etag and etag != policy.etag:
-                raise of_refusal(RefusalKind.CONCURRENT_POLICY)
-            merged = _merged(bindings, version)
-            if self.clock.now() - policy.changed_at >= self.propagation_seconds:
-                policy.previous = policy.bindings
-            policy.bindings = merged
-            policy.version = 3 if any("condition" in binding for binding in merged) else 1
-            policy.generation += 1
-            policy.changed_at = self.clock.now()
-
-    def grants_role(self, policy: Policy, role: str, principals: Iterable[str]) -> bool:
-        """Whether a binding that has propagated gives ``role`` to one of ``principals``; conditional ones do not count.
-
-        That a condition on such a binding is never met is assumed: the emulator does not evaluate IAM conditions.
-        """
-        with self.lock:
-            fresh = self.clock.now() - policy.changed_at < self.propagation_seconds
-            known = set(principals)
-            return any(
-                binding["role"] == role and known & set(binding["members"])
-                for binding in (policy.previous if fresh else policy.bindings)
-                if "condition" not in binding
-            )
-
-    # Tokens
+            key = (quota, int(self.clock.now() // 60))
+            self._used = {used: count for used, count in self._used.items() if used[1] == key[1]}
+            self._used[key] = self._used.get(key, 0) + 1
+            return self._used[key] <= limit
 
     def issue(self, grant: Grant, prefix: str) -> str:
         """An opaque access token for ``grant``."""
         with self.lock:
             token = prefix + secrets.token_urlsafe(48)
             self._grants[token] = grant
+            while len(self._grants) > _KEPT_GRANTS:
+                del self._grants[next(iter(self._grants))]
             return token
 
     def grant(self, token: str) -> Grant | None:
-        """What a token stands for; ``None`` where it is unknown or has expired."""
+        """What a token stands for; ``None`` where it is unknown, has expired, or its account is gone."""
         with self.lock:
             found = self._grants.get(token)
             if found is None or found.expires_at <= self.clock.now():
+                return None
+            if found.account and not self.accounts.is_usable(found.account):
                 return None
             return found
 
@@ -368,55 +269,40 @@ class State:
         name: ProviderName,
         *,
         issuer: str,
-        mapping: dict[str, str],
+        mapping: Mapping[str, str],
         condition: str = "",
         allowed_audiences: Iterable[str] = (),
-        accounts: dict[str, Iterable[str]] | None = None,
+        jwks_json: str = "",
+        accounts: Mapping[str, Iterable[str]] | None = None,
+        roles: Mapping[str, Mapping[str, Iterable[str]]] | None = None,
     ) -> None:
-        """Make a pool, a provider and accounts, each with its members of roles/iam.workloadIdentityUser, at once."""
+        """Make a pool, a provider and accounts at once, replacing what has these names.
+
+        Nothing is checked, so that a test can also set up what Google would refuse.
+
+        Args:
+            name: the provider.
+            issuer: ``oidc.issuerUri``.
+            mapping: the attribute mapping.
+            condition: the attribute condition.
+            allowed_audiences: ``oidc.allowedAudiences``.
+            jwks_json: ``oidc.jwksJson``.
+            accounts: emails with their members of roles/iam.workloadIdentityUser.
+            roles: project IDs, with roles and their members.
+        """
+        oidc = {"issuerUri": issuer, "allowedAudiences": list(allowed_audiences), "jwksJson": jwks_json}
+        content = {"attributeMapping": dict(mapping), "attributeCondition": condition}
+        content |= {"oidc": {key: value for key, value in oidc.items() if value}}
         with self.lock:
-            key = (str(name.project_number), str(name.pool_id))
-            pool = self._pools.setdefault(key, Pool(name.pool_id))
-            pool.providers[name.provider_id] = Provider(
-                name.provider_id, dict(mapping), condition, issuer, list(allowed_audiences)
-            )
+            self.pools.put(name, {key: value for key, value in content.items() if value})
             for email, members in (accounts or {}).items():
-                if email not in self._accounts:
-                    local, _, domain = email.partition("@")
-                    project, _, scope = domain.removesuffix(".iam.gserviceaccount.com").partition(".")
-                    self.add_account(f"{scope}:{project}" if scope else project, local)
-                binding = {"role": "roles/iam.workloadIdentityUser", "members": list(members)}
-                self.set_policy(self._accounts[email].policy, [binding], 1, None)
+                account = self.accounts.find(email) or self.accounts.put(email, self.project_id)
+                self._grant_role(account.policy, {"roles/iam.workloadIdentityUser": members})
+            for project, granted in (roles or {}).items():
+                self._grant_role(self.project_policy(project), granted)
 
-
-def _merged(bindings: Iterable[dict[str, Any]], version: int) -> list[dict[str, Any]]:
-    """Bindings as Google keeps them: one for each role and condition, members once, in order of first mention."""
-    merged: dict[tuple[str, str], dict[str, Any]] = {}
-    for binding in bindings:
-        role, members, condition = binding.get("role"), binding.get("members", []), binding.get("condition")
-        if not isinstance(role, str) or not role.startswith(("roles/", "projects/", "organizations/")):
-            raise ApiError("INVALID_ARGUMENT", f"Role {role} is not supported for this resource.")
-        if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
-            raise ApiError("INVALID_ARGUMENT", "The members of a binding must be a list of strings.")
-        bad = next((member for member in members if not _is_member(member)), None)
-        if bad is not None:
-            raise ApiError(
-                "INVALID_ARGUMENT", f"The member {bad} is of an unknown type. Please set a valid type prefix."
-            )
-        if condition is not None and version < 3:
-            raise ApiError("INVALID_ARGUMENT", "Policies with conditions must be written with version 3.")
-        key = (role, repr(condition))
-        entry = merged.setdefault(key, {"role": role, "members": []} | ({"condition": condition} if condition else {}))
-        entry["members"] += [member for member in dict.fromkeys(members) if member not in entry["members"]]
-    if sum(len(binding["members"]) for binding in merged.values()) > _LONGEST_POLICY_MEMBERS:
-        raise ApiError("INVALID_ARGUMENT", f"A policy holds at most {_LONGEST_POLICY_MEMBERS} members.")
-    return [binding for binding in merged.values() if binding["members"]]
-
-
-def _is_member(member: str) -> bool:
-    if member in {"allUsers", "allAuthenticatedUsers"}:
-        return True
-    kind, separator, name = member.partition(":")
-    known = {"user", "group", "serviceAccount", "domain", "principal", "principalSet", "deleted", "projectOwner",
-             "projectEditor", "projectViewer"}  # fmt: skip
-    return bool(separator and name and kind in known) and member.isprintable()
+    def _grant_role(self, policy: Policy, granted: Mapping[str, Iterable[str]]) -> None:
+        kept = [binding for binding in policy.bindings if binding["role"] not in granted]
+        added = [{"role": role, "members": [str(member) for member in members]} for role, members in granted.items()]
+        bindings = kept + [binding for binding in added if binding["members"]]
+        policy.replace({"bindings": bindings}, self.clock.now(), self.settings.propagation_seconds)
