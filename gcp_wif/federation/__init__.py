@@ -4,10 +4,22 @@ The emulator answers by it and the doctor explains by it, so that both mean the 
 behaviour, what was observed and what is assumed stands at each step.
 """
 
+from gcp_wif.federation.compiler import CompiledFederation, compile_manifest
 from gcp_wif.federation.decision import Decision, ProviderRules, Step
 from gcp_wif.federation.evaluation import evaluate
 from gcp_wif.federation.expressions import extract
 from gcp_wif.federation.lint import Problem, lint_provider
 from gcp_wif.federation.token import check_token
 
-__all__ = ["Decision", "Problem", "ProviderRules", "Step", "check_token", "evaluate", "extract", "lint_provider"]
+__all__ = [
+    "CompiledFederation",
+    "Decision",
+    "Problem",
+    "ProviderRules",
+    "Step",
+    "check_token",
+    "compile_manifest",
+    "evaluate",
+    "extract",
+    "lint_provider",
+]

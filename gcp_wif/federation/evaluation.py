@@ -31,6 +31,7 @@ def evaluate(claims: Mapping[str, Any], rules: ProviderRules) -> Decision:
         claims: taken as verified.
         rules: the provider. Expressions that do not compile refuse, as those that fail do.
     """
+    claims = dict(claims)  # CEL takes a dict alone
     steps: list[Step] = []
     google: dict[str, Any] = {}
     attributes: dict[str, str] = {}

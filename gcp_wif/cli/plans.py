@@ -1,0 +1,146 @@
+"""A plan for people and for scripts, and what the commands that make one have in common."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gcp_wif.cli.command import OptionGroup, endpoints, surroundings
+from gcp_wif.cli.output import Terminal
+from gcp_wif.errors import MissingExtraError
+from gcp_wif.files import read_bounded
+from gcp_wif.manifest import MAX_MANIFEST_BYTES, Manifest
+from gcp_wif.names import ServiceAccountEmail
+
+if TYPE_CHECKING:
+    from gcp_wif.provisioning import Change, Desired, Plan
+
+__all__ = ["AdminOptions", "Session", "change_document", "described", "plan_document", "read_manifest", "show_plan"]
+
+_SIGNS = {"create": "+", "undelete": "+", "update": "~", "delete": "-"}
+
+
+class AdminOptions(OptionGroup):
+    """What plan, apply and destroy take."""
+
+    manifest: Annotated[str, typer.Option(metavar="FILE", help="The manifest.")] = "gcp-wif.toml"
+    impersonate_service_account: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="Act as this account, with your own credentials as its caller.")
+    ] = None
+
+
+class Session:
+    """A manifest, and the admin's way to Google.
+
+    Args:
+        options: the command's.
+        out: where to speak.
+        name: the command's, for a missing extra.
+
+    Raises:
+        InputError: the manifest or the environment cannot work.
+        MissingExtraError: the extra ``admin`` is not installed.
+    """
+
+    def __init__(self, options: AdminOptions, out: Terminal, name: str) -> None:
+        around = surroundings()
+        self.manifest = read_manifest(options.manifest, around.cwd)
+        where = endpoints(around, out)
+        account = options.impersonate_service_account
+        impersonate = (
+            ServiceAccountEmail.parse(account, origin="--impersonate-service-account") if account is not None else None
+        )
+        try:
+            from gcp_wif.provisioning import Clients, Patience, admin_credentials, desired_of
+        except ImportError:
+            raise MissingExtraError("admin", command=name) from None
+        self.desired: Desired = desired_of(self.manifest)
+        self.endpoints = where
+        self.patience: Patience = Patience()
+        self.clients: Clients = Clients(where, admin_credentials(where, impersonate), self.patience.request)
+
+
+def read_manifest(name: str, cwd: str) -> Manifest:
+    """The manifest in the file ``name``.
+
+    Raises:
+        InputError: it cannot be read, or is no valid manifest: every problem at once.
+    """
+    data = read_bounded(Path(cwd, name), MAX_MANIFEST_BYTES, origin="--manifest")
+    return Manifest.parse(data, origin=name)
+
+
+def show_plan(plan: "Plan", out: Terminal) -> None:
+    """The plan as a readable diff, on stderr."""
+    for change in plan.changes:
+        for line in described(change):
+            out.say(line)
+    for change in plan.leftovers:
+        out.warn(f"the manifest no longer names these grants of its own on {change.resource}; --prune revokes them:")
+        for grant in change.revoke:
+            out.say(f"    {grant.role} to {grant.member}")
+    for warning in plan.warnings:
+        out.warn(warning)
+    if not plan.changes:
+        out.say(f"Nothing is to be done: all {len(plan.unchanged)} resources and policies are as the manifest says.")
+
+
+def plan_document(plan: "Plan") -> dict[str, Any]:
+    """The JSON shape of a plan."""
+    return {
+        "changes": [change_document(change) for change in plan.changes],
+        "unchanged": list(plan.unchanged),
+        "leftovers": [change_document(change) for change in plan.leftovers],
+        "warnings": list(plan.warnings),
+    }
+
+
+def change_document(change: "Change") -> dict[str, Any]:
+    """The JSON shape of one change: of a resource, or of a policy, whose action is ``policy``."""
+    from gcp_wif.provisioning import PolicyChange
+
+    if isinstance(change, PolicyChange):
+        return {
+            "action": "policy",
+            "kind": "policy",
+            "name": change.resource,
+            "grant": [each._asdict() for each in change.grant],
+            "revoke": [each._asdict() for each in change.revoke],
+        }
+    return {
+        "action": change.action,
+        "kind": change.kind,
+        "name": change.name,
+        "fields": [each._asdict() for each in change.fields],
+    }
+
+
+def described(change: "Change") -> Iterator[str]:
+    """A change for people, a headline and its details."""
+    from gcp_wif.provisioning import PolicyChange
+
+    if isinstance(change, PolicyChange):
+        yield f"~ policy of {change.resource}"
+        yield from (f"    + grant  {grant.role} to {grant.member}" for grant in change.grant)
+        yield from (f"    - revoke {grant.role} from {grant.member}" for grant in change.revoke)
+        return
+    yield f"{_SIGNS[change.action]} {change.action} {change.kind} {change.name}"
+    made = change.action == "create"
+    for field, before, after in change.fields:
+        yield from _field(field, before, after, made=made)
+
+
+def _field(field: str, before: Any, after: Any, *, made: bool) -> Iterator[str]:
+    if not isinstance(after, dict):
+        yield f"    {field}: {_shown(after)}" if made else f"    {field}: {_shown(before)} -> {_shown(after)}"
+        return
+    earlier = before or {}
+    for key in sorted({*earlier, *after}):
+        if earlier.get(key) != after.get(key):
+            yield from _field(f"{field}.{key}", earlier.get(key), after.get(key), made=made or key not in earlier)
+
+
+def _shown(value: Any) -> str:
+    return "(none)" if value is None else json.dumps(value, ensure_ascii=False)

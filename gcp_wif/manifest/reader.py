@@ -1,0 +1,397 @@
+"""From TOML to values: every problem is collected, with its key and what is allowed there."""
+
+import difflib
+import itertools
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from gcp_wif.errors import InputError, shown
+from gcp_wif.manifest.values import (
+    Identity,
+    Issuer,
+    Manifest,
+    ManifestError,
+    PoolSpec,
+    Problem,
+    ProviderSpec,
+    Rule,
+)
+from gcp_wif.names import PoolId, ProjectId, ProjectNumber, ProviderId, ServiceAccountEmail
+
+__all__ = ["parse"]
+
+T = TypeVar("T")
+Table = Mapping[str, Any]
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ROLE = re.compile(r"roles/[A-Za-z0-9_.]+|(?:projects|organizations)/[a-z0-9:.-]+/roles/[A-Za-z0-9_.]+")
+_IDENTITY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+_PRINCIPAL = re.compile(r"(?:subject|group|attribute\.[a-z0-9_]{1,100})/[^\s]+")
+_VALUE = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\ufeff\ufffd]{1,1000}")
+_MOST_RULES = 2000
+
+_TOP = ("version", "issuer", "pool", "provider", "identities")
+_ISSUER = ("kind", "organization_id", "url", "audience")
+_NAMES = ("display_name", "description", "disabled")
+_POOL = ("project_id", "project_number", "id", *_NAMES)
+_PROVIDER = ("id", *_NAMES, "attribute_mapping", "attribute_condition", "allow_ssh_rerun")
+_IDENTITY = (
+    "service_account", "direct", "project_id", "create", "roles", "allow", "principals", "allow_ssh_rerun",
+    "display_name", "description", "token_lifetime_seconds",
+)  # fmt: skip
+_RULE = ("project", "context", "branch", "tag", "ref", "origin", "user", "pipeline_definition")
+_IDS = frozenset({"project", "context", "user", "pipeline_definition"})
+_REFS = {"branch": "refs/heads/", "tag": "refs/tags/", "ref": ""}
+_NARROWING = ("project", "context", "origin", "pipeline_definition")
+
+
+def parse(data: str | bytes, origin: str) -> Manifest:
+    """See `Manifest.parse`."""
+    reader = _Reader()
+    found = reader.manifest(_toml(data, origin))
+    if reader.problems or found is None:
+        raise ManifestError(origin, tuple(reader.problems))
+    return found
+
+
+def _toml(data: str | bytes, origin: str) -> Table:
+    try:
+        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
+        return tomllib.loads(text.replace("\r\n", "\n"))
+    except UnicodeDecodeError as error:
+        what = f"It is not UTF-8 (byte {error.start})."
+    except tomllib.TOMLDecodeError as error:
+        what = f"It is not TOML: {error}"
+    except RecursionError:
+        what = "It is nested too deeply."
+    raise ManifestError(origin, (Problem("", what, "WIF701"),)) from None
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def manifest(self, document: Table) -> Manifest | None:
+        self._known(document, "", _TOP)
+        if document.get("version") != 1 or isinstance(document.get("version"), bool):
+            self._say("version", "must be 1, the only version that there is.", "WIF703")
+        issuer = self._issuer(self._table(document, "issuer"))
+        pool = self._pool(self._table(document, "pool"))
+        ssh, provider = self._provider(self._table(document, "provider"))
+        identities = self._identities(self._table(document, "identities"), issuer, ssh_default=ssh)
+        if issuer is None or pool is None or provider is None or self.problems:
+            return None
+        self._check_principals(identities, provider)
+        return Manifest(issuer, pool, provider, MappingProxyType(identities))
+
+    # Tables
+
+    def _issuer(self, table: Table) -> Issuer | None:
+        self._known(table, "issuer", _ISSUER)
+        kind = self._text(table, "issuer.kind", required=True)
+        url = self._text(table, "issuer.url", required=kind == "oidc")
+        audiences = self._texts(table, "issuer.audience")
+        organization = self._text(table, "issuer.organization_id", required=kind == "circleci")
+        if kind not in (None, "circleci", "oidc"):
+            self._say("issuer.kind", f'must be "circleci" or "oidc", but is {shown(kind)}.')
+        if organization is not None and not _UUID.fullmatch(organization):
+            self._say("issuer.organization_id", f"must be a UUID in lower case, but is {shown(organization)}.")
+        if kind == "oidc":
+            if organization is not None:
+                self._say("issuer.organization_id", "belongs to the kind circleci.", "WIF705")
+            if not audiences:
+                self._say("issuer.audience", "is needed: what the tokens say in `aud`.", "WIF703")
+        if url is not None and not _is_issuer(url):
+            self._say("issuer.url", f"must be an https URL without query, as in `iss`, but is {shown(url)}.")
+        if len(audiences) > 10 or any(len(each) > 256 for each in audiences):
+            self._say("issuer.audience", "may have at most 10 values of at most 256 characters.")
+        if kind == "circleci" and organization is not None:
+            return _circleci_issuer(organization, url, audiences)
+        return Issuer(kind, url, audiences) if kind and url else None
+
+    def _pool(self, table: Table) -> PoolSpec | None:
+        self._known(table, "pool", _POOL)
+        if isinstance(table.get("project_number"), int):
+            self._say("pool.project_number", "must be in quotes, as a string.")
+            table = {key: value for key, value in table.items() if key != "project_number"} | {"project_number": "1"}
+        project = self._parsed(table, "pool.project_id", ProjectId.parse)
+        number = self._parsed(table, "pool.project_number", ProjectNumber.parse)
+        pool_id = self._parsed(table, "pool.id", PoolId.parse)
+        names = self._names(table, "pool")
+        return PoolSpec(project, number, pool_id, *names) if project and number and pool_id else None
+
+    def _provider(self, table: Table) -> tuple[bool, ProviderSpec | None]:
+        self._known(table, "provider", _PROVIDER)
+        provider_id = self._parsed(table, "provider.id", ProviderId.parse)
+        names = self._names(table, "provider")
+        mapping = self._table(table, "provider.attribute_mapping", required=False)
+        for key, value in mapping.items():
+            if not isinstance(value, str) or not value:
+                self._say(f"provider.attribute_mapping.{key}", "must be a CEL expression in quotes.")
+        condition = self._text(table, "provider.attribute_condition", empty=True)
+        ssh = self._bool(table, "provider.allow_ssh_rerun")
+        if provider_id is None:
+            return ssh, None
+        return ssh, ProviderSpec(provider_id, *names, MappingProxyType(dict(mapping)), condition)
+
+    def _identities(self, table: Table, issuer: Issuer | None, *, ssh_default: bool) -> dict[str, Identity]:
+        found: dict[str, Identity] = {}
+        for name in table:
+            key = f"identities.{name}"
+            if not _IDENTITY_NAME.fullmatch(name):
+                self._say(key, "a name has letters, digits, - and _, at most 63.")
+            identity = self._identity(name, self._table(table, key), issuer, ssh_default=ssh_default)
+            if identity is not None:
+                found[name] = identity
+        if not table:
+            self._say("identities", "is needed: at least one table such as [identities.deploy].", "WIF703")
+        owners: dict[str, str] = {}
+        for name, identity in found.items():
+            if identity.service_account and (other := owners.setdefault(identity.service_account, name)) != name:
+                self._say(
+                    f"identities.{name}.service_account",
+                    f"is that of identities.{other} too. One table per account: put all its rules into `allow`.",
+                    "WIF705",
+                )
+        return found
+
+    def _identity(self, name: str, table: Table, issuer: Issuer | None, *, ssh_default: bool) -> Identity | None:
+        key = f"identities.{name}"
+        self._known(table, key, _IDENTITY)
+        account = self._parsed(table, f"{key}.service_account", ServiceAccountEmail.parse, required=False)
+        direct, create = self._bool(table, f"{key}.direct"), self._bool(table, f"{key}.create")
+        roles = self._texts(table, f"{key}.roles")
+        self._check_kind(table, key, account, direct=direct, create=create)
+        for role in roles:
+            if not _ROLE.fullmatch(role):
+                self._say(
+                    f"{key}.roles", f"{shown(role)} is no role; a role reads roles/NAME or projects/ID/roles/NAME."
+                )
+        project = self._project(table, key, account, needed=bool(direct or create or roles))
+        lifetime = table.get("token_lifetime_seconds")
+        if lifetime is not None and (type(lifetime) is not int or not 600 <= lifetime <= 43_200):
+            self._say(f"{key}.token_lifetime_seconds", "must be a number of seconds from 600 to 43200.")
+        ssh = self._bool(table, f"{key}.allow_ssh_rerun", default=ssh_default)
+        allow = self._rules(table, key, issuer)
+        principals = self._texts(table, f"{key}.principals")
+        for principal in principals:
+            if not _PRINCIPAL.fullmatch(principal):
+                what = "must read subject/VALUE, group/VALUE or attribute.NAME/VALUE"
+                self._say(f"{key}.principals", f"{what}, but holds {shown(principal)}.")
+        if bool(allow) == bool(principals) and not any(each.key.startswith(f"{key}.allow") for each in self.problems):
+            self._say(f"{key}.allow", "is needed: at least one rule (or `principals`, but not both).", "WIF703")
+        display, description, _ = self._names(table, key, display_limit=100)
+        return Identity(
+            name, account, project, create, tuple(dict.fromkeys(roles)), allow, principals, ssh, display, description,
+            lifetime if isinstance(lifetime, int) else None,
+        )  # fmt: skip
+
+    def _check_kind(
+        self, table: Table, key: str, account: ServiceAccountEmail | None, *, direct: bool, create: bool
+    ) -> None:
+        if direct and "service_account" in table:
+            self._say(f"{key}.direct", "and service_account exclude each other.", "WIF705")
+        if not direct and "service_account" not in table:
+            self._say(f"{key}.service_account", "is needed, or `direct = true` for direct federation.", "WIF703")
+        if direct:
+            for name in ("create", "token_lifetime_seconds", "display_name", "description"):
+                if name in table:
+                    self._say(f"{key}.{name}", "needs a service account; this identity is direct.", "WIF705")
+        if create and account is not None and account.project_id is None:
+            self._say(f"{key}.create", "only NAME@PROJECT.iam.gserviceaccount.com can be created.", "WIF705")
+
+    def _project(
+        self, table: Table, key: str, account: ServiceAccountEmail | None, *, needed: bool
+    ) -> ProjectId | None:
+        given = self._parsed(table, f"{key}.project_id", ProjectId.parse, required=False)
+        own = account.project_id if account else None
+        if given and own and given != own:
+            self._say(f"{key}.project_id", f"is {given}, but the account is in {own}.", "WIF705")
+        if not (given or own) and needed and "project_id" not in table:
+            self._say(f"{key}.project_id", "is needed: where the roles are granted.", "WIF703")
+        return given or own
+
+    def _names(self, table: Table, key: str, display_limit: int = 32) -> tuple[str | None, str | None, bool]:
+        display = self._text(table, f"{key}.display_name", empty=True, limit=display_limit)
+        description = self._text(table, f"{key}.description", empty=True, limit=256)
+        return display, description, self._bool(table, f"{key}.disabled")
+
+    # Rules
+
+    def _rules(self, table: Table, key: str, issuer: Issuer | None) -> tuple[Rule, ...]:
+        given = table.get("allow", [])
+        if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
+            self._say(f"{key}.allow", 'must be a list of rules such as { project = "…", branch = "main" }.')
+            return ()
+        rules: list[Rule] = []
+        for index, rule in enumerate(given):
+            where = f"{key}.allow[{index}]"
+            terms = self._oidc_terms(rule, where) if issuer and issuer.kind == "oidc" else self._terms(rule, where)
+            choices = [[(claim, value) for value in values] for claim, values in terms]
+            combined = itertools.product(*choices)
+            rules.extend(Rule(tuple(sorted(each))) for each in itertools.islice(combined, _MOST_RULES + 1) if each)
+            if len(rules) > _MOST_RULES:
+                self._say(where, f"lists make more than {_MOST_RULES} rules.")
+                return ()
+        return tuple(dict.fromkeys(rules))
+
+    def _terms(self, rule: Table, where: str) -> list[tuple[str, tuple[str, ...]]]:
+        self._known(rule, where, _RULE)
+        terms: list[tuple[str, tuple[str, ...]]] = []
+        refs = [name for name in _REFS if name in rule]
+        if len(refs) > 1:
+            self._say(where, f"{' and '.join(refs)} exclude each other.", "WIF705")
+        for name in _RULE:
+            if name not in rule:
+                continue
+            values = self._values(rule, f"{where}.{name}", ids=name in _IDS)
+            if name in _REFS:
+                values = tuple(self._ref(name, value, f"{where}.{name}") for value in values)
+            terms.append(("ref" if name in _REFS else name, values))
+        if not any(name in rule for name in _NARROWING):
+            self._say(
+                where,
+                f"must name at least one of {', '.join(_NARROWING)}; else it would admit the whole organisation.",
+                "WIF706",
+            )
+        return terms
+
+    def _oidc_terms(self, rule: Table, where: str) -> list[tuple[str, tuple[str, ...]]]:
+        if not rule:
+            self._say(where, "must name at least one claim: an empty rule would admit everybody.", "WIF706")
+        for claim in rule:
+            if not re.fullmatch(r"[\x21-\x7e]{1,200}", claim) or "'" in claim or "\\" in claim:
+                self._say(f"{where}.{claim}", "is no claim's name.")
+        return [(claim, self._values(rule, f"{where}.{claim}", ids=False)) for claim in rule]
+
+    def _values(self, rule: Table, where: str, *, ids: bool) -> tuple[str, ...]:
+        values = self._texts(rule, where, name=where.rpartition("]")[2].lstrip("."))
+        for value in values:
+            if ids and not _UUID.fullmatch(value):
+                self._say(where, f"must be a UUID in lower case, as tokens have it, but is {shown(value)}.")
+            elif not _VALUE.fullmatch(value):
+                self._say(where, f"must have 1 to 1000 characters without blanks, but is {shown(value)}.")
+            elif any(letter in value for letter in "*?["):
+                self._say(
+                    where,
+                    f"{shown(value)} looks like a pattern. A principal set matches one exact value: list the values, "
+                    "or map an attribute of your own in [provider] and use `principals`.",
+                )
+        if not values and where.rpartition("]")[2].lstrip(".") in rule:
+            self._say(where, "must not be empty: it would admit nobody.")
+        return values
+
+    def _ref(self, name: str, value: str, where: str) -> str:
+        prefix = _REFS[name]
+        if prefix and value.startswith("refs/"):
+            self._say(where, f"is the bare name; write ref = {shown(value)} for a whole ref.")
+        if not prefix and not value.startswith("refs/"):
+            self._say(where, f'begins with refs/, as in "refs/heads/main", but is {shown(value)}.')
+        return prefix + value
+
+    def _check_principals(self, identities: Mapping[str, Identity], provider: ProviderSpec) -> None:
+        literal = [name for name, identity in identities.items() if identity.principals]
+        if not literal:
+            return
+        if len(literal) < len(identities):
+            rest = next(name for name in identities if name not in literal)
+            self._say(
+                f"identities.{rest}.allow",
+                f"and the `principals` of identities.{literal[0]} exclude each other: mapping and condition are either "
+                "compiled for all identities or written by hand for all.",
+                "WIF705",
+            )
+        if "google.subject" not in provider.attribute_mapping:
+            self._say(
+                "provider.attribute_mapping", "must map google.subject where identities use `principals`.", "WIF703"
+            )
+
+    # Values
+
+    def _say(self, key: str, message: str, code: str = "WIF704") -> None:
+        self.problems.append(Problem(key, message, code))
+
+    def _known(self, table: Table, key: str, names: Iterable[str]) -> None:
+        for name in table:
+            if name not in names:
+                near = difflib.get_close_matches(name, list(names), 1, 0.5)
+                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}."
+                self._say(f"{key}.{name}" if key else name, f"is unknown; {hint}", "WIF702")
+
+    def _table(self, document: Table, key: str, *, required: bool = True) -> Table:
+        name = key.removeprefix("identities.") if key.startswith("identities.") else key.rpartition(".")[2]
+        found = document.get(name)
+        if isinstance(found, dict):
+            return found
+        if found is not None:
+            self._say(key, f"must be a table, [{key}].")
+        elif required:
+            self._say(key, f"is needed: the table [{key}].", "WIF703")
+        return {}
+
+    def _text(
+        self, table: Table, key: str, *, required: bool = False, empty: bool = False, limit: int = 10_000
+    ) -> str | None:
+        value = table.get(key.rpartition(".")[2])
+        if value is None:
+            if required:
+                self._say(key, "is needed.", "WIF703")
+            return None
+        if not isinstance(value, str):
+            self._say(key, "must be a string in quotes.")
+        elif not value and not empty:
+            self._say(key, "is empty.")
+        elif len(value) > limit:
+            self._say(key, f"has {len(value)} characters, at most {limit} are allowed.")
+        else:
+            return value
+        return None
+
+    def _texts(self, table: Table, key: str, name: str | None = None) -> tuple[str, ...]:
+        value = table.get(name or key.rpartition(".")[2])
+        if value is None:
+            return ()
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list) or not all(isinstance(each, str) and each for each in values):
+            self._say(key, "must be a string or a list of strings, none of them empty.")
+            return ()
+        return tuple(dict.fromkeys(cast("list[str]", values)))
+
+    def _bool(self, table: Table, key: str, *, default: bool = False) -> bool:
+        value = table.get(key.rpartition(".")[2], default)
+        if not isinstance(value, bool):
+            self._say(key, "must be true or false.")
+            return default
+        return value
+
+    def _parsed(self, table: Table, key: str, parse: Callable[..., T], *, required: bool = True) -> T | None:
+        text = self._text(table, key, required=required, empty=True)
+        if text is None:
+            return None
+        try:
+            return parse(text, origin="it")
+        except InputError as error:
+            self._say(key, f"{error.message.removeprefix('it ')} {error.hint or ''}".strip())
+            return None
+
+
+def _is_issuer(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    plain = bool(parts.hostname) and not (parts.query or parts.fragment or parts.username or parts.password)
+    return parts.scheme == "https" and plain and port != 0 and bool(_VALUE.fullmatch(url))
+
+
+def _circleci_issuer(organization: str, url: str | None, audiences: tuple[str, ...]) -> Issuer:
+    base = url or f"https://oidc.circleci.com/org/{organization}"
+    shared = base == "https://oidc.circleci.com"
+    if not shared and urlsplit(base).path in ("", "/"):
+        base = f"{base.rstrip('/')}/org/{organization}"
+    return Issuer("circleci", base, audiences or (organization,), organization)

@@ -1,0 +1,377 @@
+"""Carrying out a plan, so that whatever breaks, the next try converges.
+
+Each resource is brought to its wanted state by one loop: read, decide, change, wait, until nothing is left to decide
+or the patience ends. An answer that got lost, a change that somebody else made first, and an operation that failed are
+then all the same: the next round reads what is there. The plan's own reading serves the first round.
+
+Order: pool, provider, accounts, policies. A policy names principals and accounts, which have to exist; and the
+provider's condition stands before anything is granted through it.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+from google.api_core import exceptions
+
+from gcp_wif.errors import GcpWifError, UnavailableError
+from gcp_wif.provisioning.clients import Clients
+from gcp_wif.provisioning.failures import explained
+from gcp_wif.provisioning.patience import Patience, is_concurrent_change, is_passing
+from gcp_wif.provisioning.planning import account_change, merged, nested, resource_change
+from gcp_wif.provisioning.values import (
+    AccountState,
+    Change,
+    Desired,
+    DesiredAccount,
+    Observed,
+    Plan,
+    PolicyChange,
+    ResourceChange,
+)
+
+__all__ = ["Outcome", "apply", "wait_until_shown"]
+
+_CONCURRENCY = 8
+_READS_IN_A_ROW = 3
+"""How many reads must see a new account before it counts as visible, as peers do (it says 403 or 404 at first)."""
+
+Say = Callable[[str, Change], None]
+
+
+@dataclass
+class Outcome:
+    """What became of a plan.
+
+    Attributes:
+        done: changes that were made, in the order in which they ended.
+        failed: those that were not, with the reason.
+        interrupted: whether somebody stopped it.
+    """
+
+    done: list[Change] = field(default_factory=list)
+    failed: list[tuple[Change, GcpWifError]] = field(default_factory=list)
+    interrupted: bool = False
+
+    def open(self, plan: Plan) -> list[Change]:
+        """The plan's changes that were neither made nor tried to the end."""
+        ended = [*self.done, *(change for change, _ in self.failed)]
+        return [change for change in plan.changes if change not in ended]
+
+
+def apply(plan: Plan, desired: Desired, observed: Observed, clients: Clients, patience: Patience, say: Say) -> Outcome:
+    """Make the changes of ``plan``; stages follow one another, changes within one run side by side.
+
+    A failure ends the run after the changes that are under way; nothing is rolled back.
+
+    Args:
+        plan: made from ``desired`` and ``observed``.
+        desired: from the manifest.
+        observed: what the plan was made from.
+        clients: the admin's.
+        patience: bounds of waiting.
+        say: told ``start``, ``done``, ``failed`` or why it ``waits`` for each change.
+    """
+    run = _Run(plan, desired, observed, clients, patience, say)
+    outcome = Outcome()
+    stages: list[list[Change]] = [
+        [change for change in plan.changes if _stage(change) == stage] for stage in range(_STAGES)
+    ]
+    for changes in stages:
+        if changes and not (outcome.failed or outcome.interrupted):
+            _stage_run(changes, run, outcome)
+    return outcome
+
+
+_STAGES = 7
+
+
+def _stage(change: Change) -> int:
+    if isinstance(change, PolicyChange):
+        return 0 if change.revoke and not change.grant else 4
+    if change.action == "delete":
+        return {"provider": 1, "pool": 5, "account": 6}[change.kind]
+    return {"pool": 1, "provider": 2, "account": 3}[change.kind]
+
+
+def _stage_run(changes: list[Change], run: "_Run", outcome: Outcome) -> None:
+    with ThreadPoolExecutor(_CONCURRENCY, thread_name_prefix="gcp-wif-write") as executor:
+        futures = {executor.submit(run.make, change): change for change in changes}
+        try:
+            wait(futures)
+        except KeyboardInterrupt:
+            outcome.interrupted = True
+            run.stopped = True
+            executor.shutdown(wait=True, cancel_futures=True)
+    for future, change in futures.items():
+        _note(future, change, outcome)
+
+
+def _note(future: "Future[None]", change: Change, outcome: Outcome) -> None:
+    if future.cancelled():
+        return
+    error = future.exception()
+    if error is None:
+        outcome.done.append(change)
+    elif isinstance(error, GcpWifError):
+        outcome.failed.append((change, error))
+    elif not isinstance(error, _Stopped):
+        raise error
+
+
+class _Stopped(Exception):  # noqa: N818 - somebody's wish, not an error
+    pass
+
+
+class _Run:
+    """One run: its plan, and what it made itself, which Google's servers may take a while to see."""
+
+    def __init__(
+        self, plan: Plan, desired: Desired, observed: Observed, clients: Clients, patience: Patience, say: Say
+    ) -> None:
+        self._desired = desired
+        self._observed = observed
+        self._clients = clients
+        self._patience = patience
+        self._say = say
+        self.stopped = False
+        self._made = {
+            change.name
+            for change in plan.changes
+            if isinstance(change, ResourceChange) and change.action in ("create", "undelete")
+        }
+
+    def make(self, change: Change) -> None:
+        """Make one change.
+
+        Raises:
+            GcpWifError: it could not be made.
+        """
+        self._check_stopped()
+        self._say("start", change)
+        try:
+            self._make(change)
+        except (GcpWifError, _Stopped):
+            raise
+        except Exception as error:
+            self._say("failed", change)
+            doing, permission, project = self._words(change)
+            raise explained(error, doing, permission=permission, project=project) from None
+        self._say("done", change)
+
+    def _make(self, change: Change) -> None:
+        if isinstance(change, PolicyChange):
+            self._policy(change)
+        elif change.action == "delete":
+            self._delete(change)
+        elif change.kind == "account":
+            self._account(change)
+        else:
+            self._resource(change)
+
+    # Pools and providers
+
+    def _resource(self, change: ResourceChange) -> None:
+        kind: Literal["pool", "provider"] = "pool" if change.kind == "pool" else "provider"
+        pool = kind == "pool"
+        wanted = self._desired.pool_fields if pool else self._desired.provider_fields
+        first: list[Any] = [self._observed.pool if pool else self._observed.provider]
+
+        def converge() -> None:
+            self._check_stopped()
+            present = first.pop() if first else self._get(change.name)
+            need = resource_change(kind, change.name, wanted, present)
+            while need is not None:
+                self._wait_for(self._start(need))
+                # An undeleted resource comes back as it was, so its fields are compared again.
+                present = self._get(change.name) if need.action == "undelete" else None
+                need = resource_change(kind, change.name, wanted, present) if present is not None else None
+
+        def passing(error: Exception) -> bool:
+            fresh = not pool and str(self._desired.pool) in self._made and isinstance(error, exceptions.NotFound)
+            return is_passing(error) or isinstance(error, exceptions.Conflict) or fresh
+
+        self._retry(converge, passing, change)
+
+    def _start(self, need: ResourceChange) -> dict[str, Any]:
+        body = nested((each.field, each.after) for each in need.fields)
+        if need.action == "undelete":
+            return self._clients.undelete(need.name)
+        if need.action == "update":
+            return self._clients.patch(need.name, body, tuple(each.field for each in need.fields))
+        if need.kind == "pool":
+            return self._clients.create_pool(self._desired.pool, body)
+        return self._clients.create_provider(self._desired.provider, body)
+
+    def _delete(self, change: ResourceChange) -> None:
+        def converge() -> None:
+            self._check_stopped()
+            if change.kind == "account":
+                with contextlib.suppress(exceptions.NotFound):
+                    self._clients.delete_account(change.name)
+                return
+            present = self._get(change.name)
+            if present is not None and present.get("state") != "DELETED":
+                self._wait_for(self._clients.delete(change.name))
+
+        self._retry(converge, is_passing, change)
+
+    def _get(self, name: str) -> dict[str, Any] | None:
+        try:
+            return self._clients.get(name)
+        except exceptions.NotFound:
+            return None
+
+    def _wait_for(self, operation: dict[str, Any]) -> None:
+        """Poll until it is done.
+
+        Raises:
+            GoogleAPICallError: it ended in an error.
+            UnavailableError: WIF830, it does not end.
+        """
+        deadline = time.monotonic() + self._patience.operation
+        while not operation.get("done"):
+            self._check_stopped()
+            if not self._patience.pause(deadline):
+                raise UnavailableError(
+                    f"The operation {operation['name']} did not end within {self._patience.operation:g} seconds.",
+                    hint="Run the same command again later: it reads what is there and goes on from it.",
+                    code="WIF830",
+                )
+            name = operation["name"]
+            operation = self._patience.retry(partial(self._clients.get, name))
+        error = operation.get("error")
+        if error:
+            raise exceptions.from_grpc_status(int(error.get("code", 2)), str(error.get("message", "")))
+
+    # Accounts
+
+    def _account(self, change: ResourceChange) -> None:
+        wanted = next(each for each in self._desired.accounts if each.email == change.name)
+        first = [self._observed.accounts.get(wanted.email)]
+
+        def converge() -> None:
+            self._check_stopped()
+            need = account_change(wanted, first.pop() if first else self._account_state(wanted))
+            if need is None:
+                return
+            if need.action == "create":
+                with contextlib.suppress(exceptions.AlreadyExists):  # an earlier try's, whose answer got lost
+                    self._create_account(wanted)
+                self._wait_until_visible(wanted)
+            else:
+                self._clients.patch_account(wanted.email, {each.field: each.after for each in need.fields})
+
+        self._retry(converge, is_passing, change)
+
+    def _create_account(self, wanted: DesiredAccount) -> None:
+        fields = wanted.fields
+        self._clients.create_account(
+            str(wanted.project_id),
+            wanted.email.account_id,
+            fields.get("display_name", ""),
+            fields.get("description", ""),
+        )
+
+    def _account_state(self, wanted: DesiredAccount) -> AccountState | None:
+        try:
+            found = self._clients.get_account(wanted.email)
+        except exceptions.NotFound:
+            return None
+        return AccountState(found.disabled, {"display_name": found.display_name, "description": found.description})
+
+    def _wait_until_visible(self, wanted: DesiredAccount) -> None:
+        """Until three reads in a row see it."""
+        seen = 0
+
+        def read() -> None:
+            nonlocal seen
+            self._check_stopped()
+            try:
+                while seen < _READS_IN_A_ROW:
+                    self._clients.get_account(wanted.email)
+                    seen += 1
+            except Exception:
+                seen = 0
+                raise
+
+        self._patience.retry(read, lambda error: is_passing(error) or _is_unseen(error), bound=self._patience.visible)
+
+    # Policies
+
+    def _policy(self, change: PolicyChange) -> None:
+        first = [self._observed.policies.get(change.resource)]
+        fresh = bool(self._made)
+
+        def write() -> None:
+            self._check_stopped()
+            present = first.pop() if first else None
+            wanted = merged(present or self._clients.get_policy(change.resource), change)
+            if wanted is not None:
+                self._clients.set_policy(change.resource, wanted)
+
+        def passing(error: Exception) -> bool:
+            return is_passing(error) or is_concurrent_change(error) or (fresh and _is_unseen(error))
+
+        self._retry(write, passing, change)
+
+    # In common
+
+    def _retry(self, action: Callable[[], None], passing: Callable[[Exception], bool], change: Change) -> None:
+        self._patience.retry(action, passing, on_retry=lambda _: self._say("waits", change))
+
+    def _check_stopped(self) -> None:
+        if self.stopped:
+            raise _Stopped
+
+    def _words(self, change: Change) -> tuple[str, str, str]:
+        """What is done, the permission that it needs, and the project where."""
+        if isinstance(change, PolicyChange):
+            if change.resource.startswith("projects/-/"):
+                email = change.resource.rpartition("/")[2]
+                home = next((each.project_id for each in self._desired.accounts if each.email == email), None)
+                return f"writing the policy of {email}", "iam.serviceAccounts.setIamPolicy", home or "the account's own"
+            project_id = change.resource.removeprefix("projects/")
+            return f"writing the policy of {change.resource}", "resourcemanager.projects.setIamPolicy", project_id
+        verbs = {"create": "creating", "undelete": "undeleting", "update": "updating", "delete": "deleting"}
+        permission = {
+            "pool": "iam.workloadIdentityPools",
+            "provider": "iam.workloadIdentityPoolProviders",
+            "account": "iam.serviceAccounts",
+        }[change.kind]
+        owner = next((each.project_id for each in self._desired.accounts if each.email == change.name), None)
+        return (
+            f"{verbs[change.action]} the {change.kind} {change.name}",
+            f"{permission}.{change.action}",
+            str(owner or self._desired.pool_project),
+        )
+
+
+def wait_until_shown(plan: Plan, clients: Clients, patience: Patience) -> None:
+    """Wait until three reads in a row show every grant of ``plan``.
+
+    Raises:
+        UnavailableError: WIF828, they do not within the patience.
+    """
+    deadline = time.monotonic() + patience.bound
+    for change in plan.changes:
+        if not isinstance(change, PolicyChange):
+            continue
+        seen = 0
+        while seen < _READS_IN_A_ROW:
+            policy = patience.retry(partial(clients.get_policy, change.resource))
+            shown = merged(policy, change) is None
+            seen = seen + 1 if shown else 0
+            if not shown and not patience.pause(deadline):
+                raise UnavailableError(f"{change.resource} does not show what was written.", code="WIF828")
+
+
+def _is_unseen(error: Exception) -> bool:
+    """Whether something that was just made is not known everywhere yet: 403, 404, or a policy's unknown member."""
+    if isinstance(error, exceptions.Forbidden | exceptions.NotFound):
+        return True
+    return isinstance(error, exceptions.BadRequest) and "does not exist" in str(error)
