@@ -1,7 +1,5 @@
 """`gcp-wif apply`."""
 
-
-
 from gcp_wif.cli.carrying_out import ConfirmOptions, carry_out
 from gcp_wif.cli.command import CommonOptions, command, terminal
 from gcp_wif.cli.plan import PruneOptions

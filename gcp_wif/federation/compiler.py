@@ -135,8 +135,14 @@ def compile_manifest(manifest: Manifest) -> CompiledFederation:
         condition or None,
         manifest.issuer.audiences,
     )
-    for problem in lint_provider(mapping, condition, manifest.issuer.url):
-        raise InputError(f"{problem.field}: {problem.message}", hint=_SPLIT, code="WIF721")
+    # The manifest's own condition must stand alone: one such as `true) || (true` would break out of its brackets.
+    alone = manifest.provider.attribute_condition
+    for problem in [
+        *(lint_provider(mapping, alone, "") if alone else ()),
+        *lint_provider(mapping, condition, manifest.issuer.url),
+    ]:
+        if problem.field != "oidc.issuerUri":
+            raise InputError(f"{problem.field}: {problem.message}", hint=_SPLIT, code="WIF721")
     return CompiledFederation(rules, MappingProxyType(members), tuple(_warnings(manifest)))
 
 
