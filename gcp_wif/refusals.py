@@ -240,7 +240,7 @@ class RefusalKind(Enum):
         403,
         "PERMISSION_DENIED",
         "Service account {account} is disabled.",
-        r"service account .{0,200}is disabled|account_disabled",
+        r"service account \S{1,200} is disabled|account_disabled",
         "The service account is disabled.",
         "Enable it: gcloud iam service-accounts enable ACCOUNT",
     )

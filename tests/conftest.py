@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google_setup import Google
 
 from gcp_wif.emulator import Emulator
 from gcp_wif.emulator.issuer import circleci_claims
@@ -49,8 +50,16 @@ def surroundings(tmp_path: Path) -> Callable[..., Surroundings]:
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
     """A fresh Google on loopback."""
-    with Emulator() as running:
+    with Emulator(projects={"acme-identity": "123456789012"}) as running:
         yield running
+
+
+@pytest.fixture
+def google(emulator: Emulator) -> Google:
+    """A fresh Google that is set up for one job."""
+    found = Google(emulator)
+    found.provision()
+    return found
 
 
 @pytest.fixture

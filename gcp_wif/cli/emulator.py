@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gcp_wif.cli.command import CommonOptions, OptionGroup, command
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, surroundings
+from gcp_wif.cli.manifests import read_manifest
 from gcp_wif.errors import InputError, MissingExtraError, shown
 from gcp_wif.names import ProjectId, ProjectNumber
 
@@ -17,6 +18,9 @@ __all__ = ["main"]
 class _Options(OptionGroup):
     port: Annotated[int, typer.Option(min=0, max=65535, help="HTTP port; 0 takes a free one.")] = 0
     grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="gRPC port; 0 takes a free one.")] = 0
+    manifest: Annotated[str | None, typer.Option(metavar="FILE", help="Start provisioned as this manifest says.")] = (
+        None
+    )
     project: Annotated[
         list[str] | None, typer.Option(metavar="ID=NUMBER", help="A project's number; may be given several times.")
     ] = None
@@ -33,6 +37,8 @@ def main(options: _Options, common: CommonOptions) -> None:  # noqa: ARG001 - lo
         from gcp_wif.emulator import Emulator
     except ImportError:
         raise MissingExtraError("emulator", command="emulator") from None
+    given = options.manifest
+    manifest = read_manifest(given, surroundings().cwd) if given is not None else None
     projects = dict(_project(text) for text in options.project or [])
     try:
         emulator = Emulator(port=options.port, grpc_port=options.grpc_port, projects=projects)
@@ -43,6 +49,8 @@ def main(options: _Options, common: CommonOptions) -> None:  # noqa: ARG001 - lo
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     with emulator:
+        if manifest is not None:
+            emulator.provision_as(manifest)
         typer.echo(json.dumps({"http": emulator.http, "grpc": emulator.grpc}))
         ended.wait()
 

@@ -1,20 +1,52 @@
 """`gcp-wif generate`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gcp_wif.cli.command import CommonOptions, command, endpoints, surroundings, terminal
 from gcp_wif.cli.options import ConfigFileOptions, GenerateOptions, TargetOptions, TokenOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.endpoints import Endpoints
+from gcp_wif.errors import InputError, shown
 from gcp_wif.job.generate import Generated, Surroundings, generate
-from gcp_wif.job.target import Target, resolve_target
+from gcp_wif.job.target import ProjectChoice, Target, resolve_target
+
+if TYPE_CHECKING:
+    from gcp_wif.manifest import Manifest
 
 __all__ = ["choose_target", "main", "run_generate"]
 
 
 def choose_target(options: TargetOptions, around: Surroundings) -> Target:
-    """The target that flags, manifest and environment mean."""
-    return resolve_target(options.flags(), around.environ)
+    """The target that flags, manifest and environment mean.
+
+    Raises:
+        InputError: as `resolve_target`; WIF111 where --identity and the manifest do not fit.
+    """
+    if options.manifest is None:
+        if options.identity is not None:
+            raise InputError("--identity needs --manifest.", code="WIF111")
+        return resolve_target(options.flags(), around.environ)
+    from gcp_wif.cli.manifests import read_manifest  # a job without a manifest does not load it
+
+    manifest = read_manifest(options.manifest, around.cwd)
+    return resolve_target(options.flags(), around.environ, _target_of(manifest, options.identity))
+
+
+def _target_of(manifest: "Manifest", name: str | None) -> Target:
+    names = ", ".join(manifest.identities)
+    if name is None and len(manifest.identities) > 1:
+        raise InputError(f"--identity is needed: the manifest has {names}.", code="WIF111")
+    chosen = name if name is not None else next(iter(manifest.identities))
+    if chosen not in manifest.identities:
+        raise InputError(f"The manifest has no identity {shown(chosen)}; it has {names}.", code="WIF111")
+    identity = manifest.identities[chosen]
+    return Target(
+        manifest.provider_name,
+        identity.service_account,
+        ProjectChoice(identity.project_id, explicit=True) if identity.project_id else None,
+        manifest.issuer.organization_id,
+        identity.token_lifetime_seconds,
+    )
 
 
 def run_generate(

@@ -26,6 +26,12 @@ class TargetOptions(OptionGroup):
     service_account: Annotated[str | None, typer.Option(help="Email of the account to impersonate.")] = None
     direct: Annotated[bool, typer.Option("--direct", help="Direct federation: impersonate no account.")] = False
     project_id: Annotated[str | None, typer.Option(help="Project ID to export.")] = None
+    manifest: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Take all of these from a manifest, gcp-wif.toml.")
+    ] = None
+    identity: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which identity of the manifest; needless where it has one.")
+    ] = None
 
     def flags(self) -> TargetFlags:
         """As the journey takes them."""

@@ -2,22 +2,20 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gcp_wif.cli.command import OptionGroup, endpoints, surroundings
+from gcp_wif.cli.manifests import read_manifest
 from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import MissingExtraError
-from gcp_wif.files import read_bounded
-from gcp_wif.manifest import MAX_MANIFEST_BYTES, Manifest
 from gcp_wif.names import ServiceAccountEmail
 
 if TYPE_CHECKING:
     from gcp_wif.provisioning import Change, Desired, Plan
 
-__all__ = ["AdminOptions", "Session", "change_document", "described", "plan_document", "read_manifest", "show_plan"]
+__all__ = ["AdminOptions", "Session", "change_document", "described", "plan_document", "show_plan"]
 
 _SIGNS = {"create": "+", "undelete": "+", "update": "~", "delete": "-"}
 
@@ -60,16 +58,6 @@ class Session:
         self.endpoints = where
         self.patience: Patience = Patience()
         self.clients: Clients = Clients(where, admin_credentials(where, impersonate), self.patience.request)
-
-
-def read_manifest(name: str, cwd: str) -> Manifest:
-    """The manifest in the file ``name``.
-
-    Raises:
-        InputError: it cannot be read, or is no valid manifest: every problem at once.
-    """
-    data = read_bounded(Path(cwd, name), MAX_MANIFEST_BYTES, origin="--manifest")
-    return Manifest.parse(data, origin=name)
 
 
 def show_plan(plan: "Plan", out: Terminal) -> None:

@@ -49,6 +49,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from joserfc.errors import JoseError
+
 from gcp_wif.emulator.calls import Answer, Gateway
 from gcp_wif.emulator.errors import invalid
 from gcp_wif.emulator.state import Settings
@@ -77,7 +79,7 @@ def sign(gateway: Gateway, body: Mapping[str, Any]) -> Answer:
     now = gateway.state.clock.now()
     try:
         return {"token": gateway.issuer.sign(claims, now=now, header=header, version=version, stranger=stranger)}
-    except (TypeError, ValueError):  # such as a claim beyond any JSON, or a header that no JOSE library writes
+    except (JoseError, TypeError, ValueError):  # such as a claim beyond any JSON, or a `crit` that is no list
         raise invalid("No such token can be made.") from None
 
 

@@ -10,6 +10,8 @@ from gcp_wif.emulator.issuer import Issuer
 from gcp_wif.emulator.server import Application, serve
 from gcp_wif.emulator.state import Clock, State
 from gcp_wif.endpoints import EMULATOR_GRPC_VARIABLE, EMULATOR_VARIABLE
+from gcp_wif.federation import compile_manifest
+from gcp_wif.manifest import Manifest
 from gcp_wif.names import ProviderName
 
 __all__ = ["Emulator"]
@@ -114,6 +116,35 @@ class Emulator:
             condition=condition,
             allowed_audiences=allowed_audiences,
             jwks_json=jwks_json,
+            accounts=accounts,
+            roles=roles,
+        )
+
+    def provision_as(self, manifest: Manifest) -> None:
+        """Make everything as the manifest says, accounts that it does not create included.
+
+        Raises:
+            InputError: WIF720, WIF721: the manifest does not compile.
+        """
+        compiled = compile_manifest(manifest)
+        self.state.name_project(manifest.pool.project_id, manifest.pool.project_number)
+        accounts: dict[str, Iterable[str]] = {}
+        roles: dict[str, dict[str, list[str]]] = {}
+        for name, identity in manifest.identities.items():
+            members = [str(member) for member in compiled.members[name]]
+            if identity.service_account:
+                accounts[identity.service_account] = members
+                members = [f"serviceAccount:{identity.service_account}"]
+            for role in identity.roles:
+                held = roles.setdefault(str(identity.project_id), {}).setdefault(role, [])
+                held += [member for member in members if member not in held]
+        rules = compiled.rules
+        self.provision(
+            rules.name,
+            issuer=rules.issuer,
+            mapping=rules.attribute_mapping,
+            condition=rules.attribute_condition or "",
+            allowed_audiences=rules.allowed_audiences,
             accounts=accounts,
             roles=roles,
         )

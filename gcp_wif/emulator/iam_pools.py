@@ -10,12 +10,12 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, RSAKey
 
 from gcp_wif.emulator.calls import Answer, Call
 from gcp_wif.emulator.errors import ApiError, invalid, of_refusal, permission_denied
 from gcp_wif.emulator.fields import Field, masked, page, read
+from gcp_wif.emulator.issuer import uploaded_keys
 from gcp_wif.emulator.pools import Resource
 from gcp_wif.federation import lint_provider
 from gcp_wif.refusals import RefusalKind
@@ -264,12 +264,12 @@ def _check_jwks(text: str) -> None:
     """At most 8 keys, RSA or EC on P-256, each with a key ID."""
     wrong = invalid("Input JWK is not in a valid json format.", "oidc.jwks_json")
     try:
-        keys = KeySet.import_key_set(json.loads(text)).keys
+        keys = uploaded_keys(text).keys
         kinds = all(isinstance(key, RSAKey) or (isinstance(key, ECKey) and key.curve_name == "P-256") for key in keys)
         documents = json.loads(text)["keys"]
         named = all(isinstance(each.get("kid"), str) and each["kid"] for each in documents)
         public = not any("d" in each for each in documents)
-    except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except ValueError:
         raise wrong from None
     if not (keys and len(keys) <= _MOST_KEYS and kinds and named and public):
         raise wrong

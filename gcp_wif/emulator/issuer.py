@@ -10,15 +10,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from joserfc import jws
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-__all__ = ["ORGANIZATION_ID", "PROJECT_ID", "USER_ID", "Issuer", "circleci_claims"]
+__all__ = ["JWS", "ORGANIZATION_ID", "PROJECT_ID", "USER_ID", "Issuer", "circleci_claims", "uploaded_keys"]
 
 ORGANIZATION_ID = "8f3c1d52-6a0b-4c7e-9d21-5b7f3e9a1c04"
 PROJECT_ID = "1b7e2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b"
 USER_ID = "c0ffee00-1234-4abc-9def-0123456789ab"
 
 _HOUR = 3600
+
+JWS = jws.JWSRegistry(algorithms=["RS256", "ES256"], strict_check_header=False)
+"""How tokens are signed and verified; header fields that nobody knows are ignored (RFC 7515, section 4)."""
 
 
 class Issuer:
@@ -73,7 +77,7 @@ class Issuer:
         fields.setdefault("kid", self._keys[algorithm].kid)
         protected = {name: value for name, value in fields.items() if value is not None}
         key = self._stranger(algorithm) if stranger else self._keys[algorithm]
-        return jws.serialize_compact(protected, json.dumps(claims), key, algorithms=["RS256", "ES256"])
+        return jws.serialize_compact(protected, json.dumps(claims), key, registry=JWS)
 
     def _stranger(self, algorithm: str) -> RSAKey | ECKey:
         if algorithm not in self._strangers:  # made when it is first wanted: an RSA key takes a tenth of a second
@@ -93,6 +97,21 @@ class Issuer:
             "claims_supported": ["aud", "sub", "iss", "iat", "exp", "oidc.circleci.com/project-id"],
             "scopes_supported": ["openid"],
         }
+
+
+def uploaded_keys(text: str) -> KeySet:
+    """The keys of a JWKS document, RSA and EC alone, which is what Google takes.
+
+    Raises:
+        ValueError: it is no such document.
+    """
+    try:
+        documents = json.loads(text)["keys"]
+        if not all(each["kty"] in ("RSA", "EC") for each in documents):  # joserfc warns of other kinds on stderr
+            raise ValueError("a key is neither RSA nor EC")
+        return KeySet.import_key_set({"keys": documents})
+    except (JoseError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(type(error).__name__) from None
 
 
 def circleci_claims(overrides: Mapping[str, Any], now: float, version: int = 1) -> dict[str, Any]:

@@ -30,6 +30,7 @@ _MEMBER_KINDS = frozenset(
         "projectViewer",
     }
 )
+_URL_SAFE = str.maketrans("-_", "+/")
 _ROLE = re.compile(r"roles/[A-Za-z0-9_.]+|(?:projects|organizations)/[^/]+/roles/[A-Za-z0-9_.]+")
 
 _EXPRESSION = {name: Field("string") for name in ("expression", "title", "description", "location")}
@@ -90,8 +91,9 @@ class Policy:
         Raises:
             ApiError: ABORTED where its etag is not the present one.
         """
-        etag = policy.get("etag")
-        if etag and etag != self.etag:
+        # Bytes come in either alphabet of base64 (protobuf JSON mapping); gcloud sends the URL-safe one.
+        etag = str(policy.get("etag", "")).translate(_URL_SAFE).rstrip("=")
+        if etag and etag != self.etag.rstrip("="):
             raise of_refusal(RefusalKind.CONCURRENT_POLICY)
         if now - self.changed_at >= propagation_seconds:
             self.previous = self.bindings

@@ -147,6 +147,11 @@ class State:
                 self._numbers[found] = project
             return found
 
+    def name_project(self, project: str, number: str) -> None:
+        """Say which number a project ID has, from now on."""
+        with self.lock:
+            self._numbers[project] = number
+
     def known_projects(self) -> list[str]:
         """The IDs that were named so far, in order."""
         with self.lock:

@@ -14,6 +14,7 @@ from joserfc.jwk import KeySet
 
 from gcp_wif.emulator.calls import Answer, Call
 from gcp_wif.emulator.errors import StsError
+from gcp_wif.emulator.issuer import JWS, uploaded_keys
 from gcp_wif.emulator.state import Grant, State
 from gcp_wif.errors import GcpWifError
 from gcp_wif.federation import ProviderRules, check_token, evaluate
@@ -26,7 +27,6 @@ __all__ = ["exchange", "introspect"]
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type's name
 _LIFETIME_SECONDS = 3600
-_ALGORITHMS = ["RS256", "ES256"]
 
 
 def exchange(call: Call) -> Answer:
@@ -133,7 +133,7 @@ def _parse(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     if not token or len(token) > MAX_TOKEN_BYTES:
         raise malformed
     try:
-        extracted = jws.extract_compact(token.encode())
+        extracted = jws.extract_compact(token.encode(), registry=JWS)
         header, claims = extracted.headers(), json.loads(extracted.payload)
     except (JoseError, ValueError, RecursionError, TypeError, AttributeError):
         raise malformed from None
@@ -150,8 +150,8 @@ def _keys(call: Call, issuer: str, uploaded: str) -> KeySet:
     """
     if uploaded:
         try:
-            return KeySet.import_key_set(json.loads(uploaded))
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return uploaded_keys(uploaded)
+        except ValueError:
             # IAM takes no such JWKS, but `State.provision` does.
             raise StsError.of(Refusal.of(RefusalKind.ISSUER_UNREACHABLE)) from None
     if {issuer, urlsplit(issuer).hostname} & call.state.settings.unreachable_issuers:
@@ -164,6 +164,6 @@ def _verify(token: str, header: Mapping[str, Any], keys: KeySet) -> None:
     if not known:
         raise StsError.of(Refusal.of(RefusalKind.ISSUER_UNREACHABLE))
     try:
-        jws.deserialize_compact(token, KeySet(known), algorithms=_ALGORITHMS)
+        jws.deserialize_compact(token, KeySet(known), registry=JWS)
     except (JoseError, ValueError, TypeError, RecursionError):
         raise StsError.of(Refusal.of(RefusalKind.SIGNATURE_INVALID)) from None

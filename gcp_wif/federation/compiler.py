@@ -40,7 +40,6 @@ _CLAIMS = {
 _CONTEXTS = "oidc.circleci.com/context-ids"
 _ORGANIZATION = "oidc.circleci.com/org-id"
 _SSH = "oidc.circleci.com/ssh-rerun"
-_ROOT_ISSUER = "https://oidc.circleci.com"
 _IDS = ("project", "pipeline_definition", "user")
 _ORDER = ("project", "pipeline_definition", "user", "origin", "ref")
 
@@ -181,10 +180,20 @@ def _compiled(manifest: Manifest) -> tuple[dict[str, str], str, dict[str, tuple[
             code="WIF721",
         )
     no_ssh = not any(identity.allow_ssh_rerun for identity in identities) and issuer.kind == "circleci"
-    always = [f"assertion['{_ORGANIZATION}'] == '{issuer.organization_id}'"] if issuer.url == _ROOT_ISSUER else []
+    # An issuer without the organisation in its URL may sign for others too, as CircleCI's root issuer does.
+    organization = issuer.organization_id
+    shared = organization is not None and not issuer.url.endswith(f"/org/{organization}")
+    always = [f"assertion['{_ORGANIZATION}'] == '{organization}'"] if shared else []
     always += [_NO_SSH] if no_ssh else []
     always += [f"({manifest.provider.attribute_condition})"] if manifest.provider.attribute_condition else []
     condition, extra = _admission(ordered, always)
+    taken = sorted((set(mapping) | set(own)) & set(extra))
+    if taken:  # it would be replaced, and a principal set that means it would match somebody else
+        raise InputError(
+            f"{taken[0]} is needed for the condition, but a rule or provider.attribute_mapping uses that name.",
+            hint="Attributes admit_N hold parts of the condition where it is longer than Google allows. " + _SPLIT,
+            code="WIF721",
+        )
     return mapping | dict(own) | extra, condition, members
 
 
@@ -192,18 +201,26 @@ def _family(rule: Rule, issuer: Issuer, *, mixed: bool, ssh: bool) -> _Family:
     names = [name for name, _ in rule.terms]
     if issuer.kind == "oidc":
         parts = tuple(
-            _Part(name, f"assertion[{_quoted(name)}]", f"{_quoted(name)} in assertion", is_id=False) for name in names
+            # A claim that is no string would make the whole mapping fail, for tokens of other identities too.
+            _Part(
+                name,
+                f"assertion[{_quoted(name)}]",
+                f"{_quoted(name)} in assertion && type(assertion[{_quoted(name)}]) == string",
+                is_id=False,
+            )
+            for name in names
         )
         return _Family(parts, context=False, guarded=False, name="_and_".join(_short(name) for name in names))
     context = "context" in names
     chosen = tuple(_circleci_part(name) for name in _ORDER if name in names)
     name = "_".join([part.name for part in chosen] + (["context"] if context else []))
-    return _Family(chosen, context, mixed and not ssh, f"{name}_or_ssh" if mixed and ssh else name)
+    return _Family(chosen, context, mixed and not ssh, f"{name}_or_ssh" if ssh else name)
 
 
 def _circleci_part(name: str) -> _Part:
     if name == "user":  # in no claim of its own: org/ORG/project/PROJECT/user/USER, and in V2 more after it
-        return _Part(name, "assertion.sub.split('/')[5]", "assertion.sub.split('/').size() > 5", True)
+        fields = "assertion.sub.split('/')"
+        return _Part(name, f"{fields}[5]", f"{fields}.size() > 5 && {fields}[4] == 'user'", True)
     claim = _CLAIMS[name]
     return _Part(name, f"assertion['{claim}']", f"'{claim}' in assertion", name in _IDS)
 

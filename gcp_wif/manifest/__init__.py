@@ -14,6 +14,7 @@ Besides the contract's keys these are understood:
 """
 
 from gcp_wif.manifest.values import (
+    MAX_MANIFEST_BYTES,
     Identity,
     Issuer,
     Manifest,
@@ -35,5 +36,3 @@ __all__ = [
     "ProviderSpec",
     "Rule",
 ]
-
-MAX_MANIFEST_BYTES = 1_000_000

@@ -1,16 +1,15 @@
 """From TOML to values: every problem is collected, with its key and what is allowed there."""
 
-import difflib
 import itertools
 import re
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from gcp_wif.errors import InputError, shown
+from gcp_wif.errors import shown
+from gcp_wif.manifest.fields import LONGEST_VALUE, Fields, Table, is_value
 from gcp_wif.manifest.values import (
+    MAX_MANIFEST_BYTES,
     Identity,
     Issuer,
     Manifest,
@@ -24,14 +23,12 @@ from gcp_wif.names import PoolId, ProjectId, ProjectNumber, ProviderId, ServiceA
 
 __all__ = ["parse"]
 
-T = TypeVar("T")
-Table = Mapping[str, Any]
-
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ROLE = re.compile(r"roles/[A-Za-z0-9_.]+|(?:projects|organizations)/[a-z0-9:.-]+/roles/[A-Za-z0-9_.]+")
 _IDENTITY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-_PRINCIPAL = re.compile(r"(?:subject|group|attribute\.[a-z0-9_]{1,100})/[^\s]+")
-_VALUE = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\ufeff\ufffd]{1,1000}")
+_PRINCIPAL = re.compile(r"(?:subject|group|attribute\.[a-z0-9_]{1,100})/(.+)", re.DOTALL)
+_TARGET = re.compile(r"(?:google|attribute)\..+")
+_LONGEST_EXPRESSION = 2048
 _MOST_RULES = 2000
 
 _TOP = ("version", "issuer", "pool", "provider", "identities")
@@ -54,12 +51,16 @@ def parse(data: str | bytes, origin: str) -> Manifest:
     reader = _Reader()
     found = reader.manifest(_toml(data, origin))
     if reader.problems or found is None:
-        raise ManifestError(origin, tuple(reader.problems))
+        raise ManifestError(origin, tuple(dict.fromkeys(reader.problems)))
     return found
 
 
 def _toml(data: str | bytes, origin: str) -> Table:
+    import tomllib
+
     try:
+        if len(data) > MAX_MANIFEST_BYTES:
+            raise ManifestError(origin, (Problem("", f"It is larger than {MAX_MANIFEST_BYTES} bytes.", "WIF701"),))
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
         return tomllib.loads(text.replace("\r\n", "\n"))
     except UnicodeDecodeError as error:
@@ -71,10 +72,7 @@ def _toml(data: str | bytes, origin: str) -> Table:
     raise ManifestError(origin, (Problem("", what, "WIF701"),)) from None
 
 
-class _Reader:
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
-
+class _Reader(Fields):
     def manifest(self, document: Table) -> Manifest | None:
         self._known(document, "", _TOP)
         if document.get("version") != 1 or isinstance(document.get("version"), bool):
@@ -82,7 +80,11 @@ class _Reader:
         issuer = self._issuer(self._table(document, "issuer"))
         pool = self._pool(self._table(document, "pool"))
         ssh, provider = self._provider(self._table(document, "provider"))
-        identities = self._identities(self._table(document, "identities"), issuer, ssh_default=ssh)
+        kind = self._table(document, "issuer", required=False).get("kind")
+        identities = self._identities(self._table(document, "identities"), kind, ssh_default=ssh)
+        if kind == "oidc" and (ssh or any(identity.allow_ssh_rerun for identity in identities.values())):
+            where = "provider" if ssh else next(f"identities.{n}" for n, i in identities.items() if i.allow_ssh_rerun)
+            self._say(f"{where}.allow_ssh_rerun", "belongs to the kind circleci.", "WIF705")
         if issuer is None or pool is None or provider is None or self.problems:
             return None
         self._check_principals(identities, provider)
@@ -109,6 +111,8 @@ class _Reader:
             self._say("issuer.url", f"must be an https URL without query, as in `iss`, but is {shown(url)}.")
         if len(audiences) > 10 or any(len(each) > 256 for each in audiences):
             self._say("issuer.audience", "may have at most 10 values of at most 256 characters.")
+        if url is not None and not _is_issuer(url):
+            return None
         if kind == "circleci" and organization is not None:
             return _circleci_issuer(organization, url, audiences)
         return Issuer(kind, url, audiences) if kind and url else None
@@ -128,26 +132,40 @@ class _Reader:
         self._known(table, "provider", _PROVIDER)
         provider_id = self._parsed(table, "provider.id", ProviderId.parse)
         names = self._names(table, "provider")
-        mapping = self._table(table, "provider.attribute_mapping", required=False)
-        for key, value in mapping.items():
-            if not isinstance(value, str) or not value:
-                self._say(f"provider.attribute_mapping.{key}", "must be a CEL expression in quotes.")
+        mapping = self._mapping(self._table(table, "provider.attribute_mapping", required=False))
         condition = self._text(table, "provider.attribute_condition", empty=True)
         ssh = self._bool(table, "provider.allow_ssh_rerun")
         if provider_id is None:
             return ssh, None
-        return ssh, ProviderSpec(provider_id, *names, MappingProxyType(dict(mapping)), condition)
+        return ssh, ProviderSpec(provider_id, *names, MappingProxyType(mapping), condition)
 
-    def _identities(self, table: Table, issuer: Issuer | None, *, ssh_default: bool) -> dict[str, Identity]:
+    def _mapping(self, table: Table) -> dict[str, str]:
+        """Targets to expressions; ``google.subject = …`` without quotes, a table to TOML, is understood as well."""
+        found: dict[str, str] = {}
+        for name, value in table.items():
+            inner = value.items() if isinstance(value, dict) and name in ("google", "attribute") else ()
+            for target, expression in [(f"{name}.{key}", each) for key, each in inner] or [(name, value)]:
+                key = f"provider.attribute_mapping.{target}"
+                if not _TARGET.fullmatch(target):
+                    self._say(key, "is no target; it reads google.subject, google.groups or attribute.NAME.")
+                elif not isinstance(expression, str) or not 0 < len(expression) <= _LONGEST_EXPRESSION:
+                    self._say(key, f"must be a CEL expression in quotes, of at most {_LONGEST_EXPRESSION} characters.")
+                elif target in found:
+                    self._say(key, "is given twice.", "WIF705")
+                else:
+                    found[target] = expression
+        return found
+
+    def _identities(self, table: Table, kind: object, *, ssh_default: bool) -> dict[str, Identity]:
         found: dict[str, Identity] = {}
         for name in table:
             key = f"identities.{name}"
             if not _IDENTITY_NAME.fullmatch(name):
                 self._say(key, "a name has letters, digits, - and _, at most 63.")
-            identity = self._identity(name, self._table(table, key), issuer, ssh_default=ssh_default)
+            identity = self._identity(name, self._table(table, key), kind, ssh_default=ssh_default)
             if identity is not None:
                 found[name] = identity
-        if not table:
+        if not table and not any(problem.key == "identities" for problem in self.problems):
             self._say("identities", "is needed: at least one table such as [identities.deploy].", "WIF703")
         owners: dict[str, str] = {}
         for name, identity in found.items():
@@ -159,7 +177,7 @@ class _Reader:
                 )
         return found
 
-    def _identity(self, name: str, table: Table, issuer: Issuer | None, *, ssh_default: bool) -> Identity | None:
+    def _identity(self, name: str, table: Table, kind: object, *, ssh_default: bool) -> Identity | None:
         key = f"identities.{name}"
         self._known(table, key, _IDENTITY)
         account = self._parsed(table, f"{key}.service_account", ServiceAccountEmail.parse, required=False)
@@ -176,11 +194,12 @@ class _Reader:
         if lifetime is not None and (type(lifetime) is not int or not 600 <= lifetime <= 43_200):
             self._say(f"{key}.token_lifetime_seconds", "must be a number of seconds from 600 to 43200.")
         ssh = self._bool(table, f"{key}.allow_ssh_rerun", default=ssh_default)
-        allow = self._rules(table, key, issuer)
+        allow = self._rules(table, key, kind)
         principals = self._texts(table, f"{key}.principals")
         for principal in principals:
-            if not _PRINCIPAL.fullmatch(principal):
-                what = "must read subject/VALUE, group/VALUE or attribute.NAME/VALUE"
+            match = _PRINCIPAL.fullmatch(principal)
+            if match is None or not is_value(match[1]) or match[1] == "*":
+                what = "must read subject/VALUE, group/VALUE or attribute.NAME/VALUE, each for one value"
                 self._say(f"{key}.principals", f"{what}, but holds {shown(principal)}.")
         if bool(allow) == bool(principals) and not any(each.key.startswith(f"{key}.allow") for each in self.problems):
             self._say(f"{key}.allow", "is needed: at least one rule (or `principals`, but not both).", "WIF703")
@@ -222,7 +241,7 @@ class _Reader:
 
     # Rules
 
-    def _rules(self, table: Table, key: str, issuer: Issuer | None) -> tuple[Rule, ...]:
+    def _rules(self, table: Table, key: str, kind: object) -> tuple[Rule, ...]:
         given = table.get("allow", [])
         if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
             self._say(f"{key}.allow", 'must be a list of rules such as { project = "…", branch = "main" }.')
@@ -230,7 +249,7 @@ class _Reader:
         rules: list[Rule] = []
         for index, rule in enumerate(given):
             where = f"{key}.allow[{index}]"
-            terms = self._oidc_terms(rule, where) if issuer and issuer.kind == "oidc" else self._terms(rule, where)
+            terms = self._oidc_terms(rule, where) if kind == "oidc" else self._terms(rule, where)
             choices = [[(claim, value) for value in values] for claim, values in terms]
             combined = itertools.product(*choices)
             rules.extend(Rule(tuple(sorted(each))) for each in itertools.islice(combined, _MOST_RULES + 1) if each)
@@ -248,7 +267,7 @@ class _Reader:
         for name in _RULE:
             if name not in rule:
                 continue
-            values = self._values(rule, f"{where}.{name}", ids=name in _IDS)
+            values = self._values(rule, where, name, ids=name in _IDS, pattern="*?[")
             if name in _REFS:
                 values = tuple(self._ref(name, value, f"{where}.{name}") for value in values)
             terms.append(("ref" if name in _REFS else name, values))
@@ -266,22 +285,24 @@ class _Reader:
         for claim in rule:
             if not re.fullmatch(r"[\x21-\x7e]{1,200}", claim) or "'" in claim or "\\" in claim:
                 self._say(f"{where}.{claim}", "is no claim's name.")
-        return [(claim, self._values(rule, f"{where}.{claim}", ids=False)) for claim in rule]
+        return [(claim, self._values(rule, where, claim, pattern="*")) for claim in rule]
 
-    def _values(self, rule: Table, where: str, *, ids: bool) -> tuple[str, ...]:
-        values = self._texts(rule, where, name=where.rpartition("]")[2].lstrip("."))
+    def _values(self, rule: Table, rule_key: str, name: str, *, ids: bool = False, pattern: str) -> tuple[str, ...]:
+        where = f"{rule_key}.{name}"
+        values = self._texts(rule, where, name=name)
         for value in values:
             if ids and not _UUID.fullmatch(value):
                 self._say(where, f"must be a UUID in lower case, as tokens have it, but is {shown(value)}.")
-            elif not _VALUE.fullmatch(value):
-                self._say(where, f"must have 1 to 1000 characters without blanks, but is {shown(value)}.")
-            elif any(letter in value for letter in "*?["):
+            elif not is_value(value):
+                what = f"must have 1 to {LONGEST_VALUE} printable characters and no blanks"
+                self._say(where, f"{what}, but is {shown(value)}.")
+            elif any(letter in value for letter in pattern):
                 self._say(
                     where,
                     f"{shown(value)} looks like a pattern. A principal set matches one exact value: list the values, "
                     "or map an attribute of your own in [provider] and use `principals`.",
                 )
-        if not values and where.rpartition("]")[2].lstrip(".") in rule:
+        if rule[name] == []:
             self._say(where, "must not be empty: it would admit nobody.")
         return values
 
@@ -310,74 +331,6 @@ class _Reader:
                 "provider.attribute_mapping", "must map google.subject where identities use `principals`.", "WIF703"
             )
 
-    # Values
-
-    def _say(self, key: str, message: str, code: str = "WIF704") -> None:
-        self.problems.append(Problem(key, message, code))
-
-    def _known(self, table: Table, key: str, names: Iterable[str]) -> None:
-        for name in table:
-            if name not in names:
-                near = difflib.get_close_matches(name, list(names), 1, 0.5)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}."
-                self._say(f"{key}.{name}" if key else name, f"is unknown; {hint}", "WIF702")
-
-    def _table(self, document: Table, key: str, *, required: bool = True) -> Table:
-        name = key.removeprefix("identities.") if key.startswith("identities.") else key.rpartition(".")[2]
-        found = document.get(name)
-        if isinstance(found, dict):
-            return found
-        if found is not None:
-            self._say(key, f"must be a table, [{key}].")
-        elif required:
-            self._say(key, f"is needed: the table [{key}].", "WIF703")
-        return {}
-
-    def _text(
-        self, table: Table, key: str, *, required: bool = False, empty: bool = False, limit: int = 10_000
-    ) -> str | None:
-        value = table.get(key.rpartition(".")[2])
-        if value is None:
-            if required:
-                self._say(key, "is needed.", "WIF703")
-            return None
-        if not isinstance(value, str):
-            self._say(key, "must be a string in quotes.")
-        elif not value and not empty:
-            self._say(key, "is empty.")
-        elif len(value) > limit:
-            self._say(key, f"has {len(value)} characters, at most {limit} are allowed.")
-        else:
-            return value
-        return None
-
-    def _texts(self, table: Table, key: str, name: str | None = None) -> tuple[str, ...]:
-        value = table.get(name or key.rpartition(".")[2])
-        if value is None:
-            return ()
-        values = [value] if isinstance(value, str) else value
-        if not isinstance(values, list) or not all(isinstance(each, str) and each for each in values):
-            self._say(key, "must be a string or a list of strings, none of them empty.")
-            return ()
-        return tuple(dict.fromkeys(cast("list[str]", values)))
-
-    def _bool(self, table: Table, key: str, *, default: bool = False) -> bool:
-        value = table.get(key.rpartition(".")[2], default)
-        if not isinstance(value, bool):
-            self._say(key, "must be true or false.")
-            return default
-        return value
-
-    def _parsed(self, table: Table, key: str, parse: Callable[..., T], *, required: bool = True) -> T | None:
-        text = self._text(table, key, required=required, empty=True)
-        if text is None:
-            return None
-        try:
-            return parse(text, origin="it")
-        except InputError as error:
-            self._say(key, f"{error.message.removeprefix('it ')} {error.hint or ''}".strip())
-            return None
-
 
 def _is_issuer(url: str) -> bool:
     try:
@@ -386,7 +339,7 @@ def _is_issuer(url: str) -> bool:
     except ValueError:
         return False
     plain = bool(parts.hostname) and not (parts.query or parts.fragment or parts.username or parts.password)
-    return parts.scheme == "https" and plain and port != 0 and bool(_VALUE.fullmatch(url))
+    return parts.scheme == "https" and plain and port != 0 and is_value(url)
 
 
 def _circleci_issuer(organization: str, url: str | None, audiences: tuple[str, ...]) -> Issuer:

@@ -1,12 +1,26 @@
 """What a manifest says, as frozen values."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from gcp_wif.errors import InputError
 from gcp_wif.names import PoolId, PoolName, ProjectId, ProjectNumber, ProviderId, ProviderName, ServiceAccountEmail
 
-__all__ = ["Identity", "Issuer", "Manifest", "ManifestError", "PoolSpec", "Problem", "ProviderSpec", "Rule"]
+__all__ = [
+    "MAX_MANIFEST_BYTES",
+    "Identity",
+    "Issuer",
+    "Manifest",
+    "ManifestError",
+    "PoolSpec",
+    "Problem",
+    "ProviderSpec",
+    "Rule",
+]
+
+MAX_MANIFEST_BYTES = 1_000_000
+"""The largest manifest that is read; one of 200 identities has about 50 KB."""
 
 
 class Problem(NamedTuple):
@@ -73,7 +87,7 @@ class ProviderSpec(NamedTuple):
     display_name: str | None = None
     description: str | None = None
     disabled: bool = False
-    attribute_mapping: Mapping[str, str] = {}
+    attribute_mapping: Mapping[str, str] = MappingProxyType({})
     attribute_condition: str | None = None
 
 

@@ -1,14 +1,16 @@
 """README's claims, executed: its commands, flags, variables, exit codes and JSON keys are those of the program."""
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-COMMANDS = ("login", "generate", "export", "verify", "logout", "token", "emulator", "demo")
+COMMANDS = ("login", "generate", "export", "verify", "logout", "token", "plan", "apply", "destroy", "emulator", "demo")
 
 
 def flags_of(text: str) -> set[str]:
@@ -17,7 +19,7 @@ def flags_of(text: str) -> set[str]:
 
 def test_every_flag_of_readme_exists(cli) -> None:
     known = {flag for command in COMMANDS for flag in flags_of(cli(command, "--help").stdout)}
-    foreign = {"--version"}  # gcloud's and pip's would be listed here
+    foreign = {"--version"}
     assert flags_of(README) - known - foreign == set()
 
 
@@ -86,3 +88,34 @@ def test_nothing_names_a_registry_or_a_machine() -> None:
         text = (ROOT / name).read_text(errors="replace")
         assert not hosts.search(text), name
         assert str(ROOT.parent) + "/" not in text or ROOT.parent == Path("/"), name
+
+
+def _block(language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_the_pytest_example_of_readme(tmp_path: Path) -> None:
+    (tmp_path / "gcp-wif.toml").write_text(_block("toml"))
+    (tmp_path / "test_example.py").write_text(_block("python"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
+
+
+def test_the_manifest_of_readme_is_applied_once_and_then_nothing_is_to_be_done(cli, emulator, tmp_path: Path) -> None:
+    manifest = tmp_path / "gcp-wif.toml"
+    manifest.write_text(_block("toml"))
+    flags = ["--manifest", str(manifest)]
+    assert cli("plan", *flags, **emulator.environ()).returncode == 1
+    assert cli("apply", *flags, "--yes", **emulator.environ()).returncode == 0
+    assert cli("plan", *flags, **emulator.environ()).returncode == 0

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import pytest
-
 from gcp_wif.emulator import Emulator
 from gcp_wif.emulator.issuer import ORGANIZATION_ID, PROJECT_ID
 from gcp_wif.names import Principal, ProviderName
@@ -44,10 +42,3 @@ class Google:
             "GCP_SERVICE_ACCOUNT_EMAIL": self.account,
             **self.emulator.environ(),
         }
-
-
-@pytest.fixture
-def google(emulator: Emulator) -> Google:
-    found = Google(emulator)
-    found.provision()
-    return found

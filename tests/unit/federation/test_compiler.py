@@ -1,0 +1,253 @@
+"""Compiled providers admit exactly the identities that the rules say: against a plain reading of the rules."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, reject
+from hypothesis import strategies as st
+
+from gcp_wif.emulator.issuer import ORGANIZATION_ID, circleci_claims
+from gcp_wif.errors import InputError
+from gcp_wif.federation import CompiledFederation, compile_manifest, evaluate
+from gcp_wif.federation.expressions import MAX_CONDITION
+from gcp_wif.manifest import Manifest
+
+P = [
+    "1b7e2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b",
+    "77aa2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b",
+    "99aa2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b",
+]
+C = ["c0ffee00-1234-4abc-9def-0123456789aa", "c0ffee00-1234-4abc-9def-0123456789bb", P[0]]
+U = ["aaaaaaaa-1234-4abc-9def-0123456789ab", "bbbbbbbb-1234-4abc-9def-0123456789ab"]
+BRANCHES = ["main", "main/x", "x/main", "release/1", "release/1/", "m'ain\\", f"{P[0]}/refs"]
+ORIGINS = ["github.com/acme/app", "github.com/acme", "github.com/acme-evil/app", "9:github.com"]
+CLAIM = {
+    "project": "oidc.circleci.com/project-id",
+    "origin": "oidc.circleci.com/vcs-origin",
+    "ref": "oidc.circleci.com/vcs-ref",
+    "pipeline_definition": "oidc.circleci.com/pipeline-definition-id",
+}
+
+
+def manifest(identities: Mapping[str, Any], issuer: Mapping[str, Any] | None = None, **provider: Any) -> Manifest:
+    document = {
+        "issuer": issuer or {"kind": "circleci", "organization_id": ORGANIZATION_ID},
+        "pool": {"project_id": "acme-identity", "project_number": "123456789012", "id": "circleci"},
+        "provider": {"id": "circleci-acme"} | provider,
+        "identities": {
+            name: {"direct": True, "project_id": "acme-prod"} | identity for name, identity in identities.items()
+        },
+    }
+    return Manifest.parse("version = 1\n" + _toml(document), origin="gcp-wif.toml")
+
+
+def _toml(document: Mapping[str, Any]) -> str:
+    def value(each: Any) -> str:
+        if isinstance(each, dict):
+            return "{" + ", ".join(f"{json.dumps(k)} = {value(v)}" for k, v in each.items()) + "}"
+        if isinstance(each, list):
+            return "[" + ", ".join(map(value, each)) + "]"
+        return json.dumps(each, ensure_ascii=False)
+
+    return "\n".join(f"{key} = {value(each)}" for key, each in document.items())
+
+
+def admitted(compiled: CompiledFederation, claims: Mapping[str, Any]) -> set[str]:
+    principals = set(evaluate(claims, compiled.rules).principals)
+    return {name for name, members in compiled.members.items() if principals & set(members)}
+
+
+def expected(identities: Mapping[str, Any], claims: Mapping[str, Any]) -> set[str]:
+    """The rules as a person reads them."""
+
+    def holds(key: str, value: str) -> bool:
+        if key == "context":
+            return value in claims.get("oidc.circleci.com/context-ids", [])
+        if key == "user":
+            return claims["sub"].split("/")[5] == value
+        if key in ("branch", "tag"):
+            key, value = "ref", f"refs/{'heads' if key == 'branch' else 'tags'}/{value}"
+        return claims.get(CLAIM[key]) == value
+
+    found = set()
+    for name, identity in identities.items():
+        if claims.get("oidc.circleci.com/ssh-rerun") and not identity.get("allow_ssh_rerun"):
+            continue
+        for rule in identity["allow"]:
+            if all(
+                any(holds(key, v) for v in (value if isinstance(value, list) else [value]))
+                for key, value in rule.items()
+            ):
+                found.add(name)
+    return found
+
+
+def one_or_more(values: list[str]) -> st.SearchStrategy[Any]:
+    return st.one_of(st.sampled_from(values), st.lists(st.sampled_from(values), min_size=1, max_size=2, unique=True))
+
+
+RULES = st.fixed_dictionaries(
+    {},
+    optional={
+        "project": one_or_more(P),
+        "context": one_or_more(C),
+        "branch": one_or_more(BRANCHES),
+        "origin": one_or_more(ORIGINS),
+        "user": one_or_more(U),
+    },
+).filter(lambda rule: {"project", "context", "origin"} & set(rule))
+IDENTITIES = st.dictionaries(
+    st.sampled_from(["deploy", "reader", "third"]),
+    st.fixed_dictionaries({"allow": st.lists(RULES, min_size=1, max_size=3), "allow_ssh_rerun": st.booleans()}),
+    min_size=1,
+)
+CLAIMS = st.builds(
+    lambda project, contexts, ref, origin, user, ssh, version: circleci_claims(
+        {
+            "project": project,
+            "user": user,
+            "oidc.circleci.com/context-ids": contexts,
+            "oidc.circleci.com/vcs-ref": ref,
+            "oidc.circleci.com/vcs-origin": origin,
+            "oidc.circleci.com/ssh-rerun": ssh,
+        },
+        1e9,
+        version,
+    ),
+    st.sampled_from(P),
+    st.one_of(st.none(), st.lists(st.sampled_from(C), unique=True)),
+    st.one_of(st.none(), st.sampled_from([f"refs/heads/{b}" for b in BRANCHES] + ["refs/tags/main", f"{C[0]}"])),
+    st.one_of(st.none(), st.sampled_from(ORIGINS)),
+    st.sampled_from(U),
+    st.sampled_from([False, False, True, None]),
+    st.sampled_from([1, 2]),
+)
+
+
+@given(IDENTITIES, st.lists(CLAIMS, min_size=1, max_size=6))
+def test_admits_exactly_what_the_rules_say(identities: dict[str, Any], tokens: list[dict[str, Any]]) -> None:
+    try:
+        compiled = compile_manifest(manifest(identities))
+    except InputError as error:  # several combinations with contexts share one expression, whose length is bounded
+        assert "google.groups must have 1 to 2048" in error.message
+        reject()
+    for claims in tokens:
+        assert admitted(compiled, claims) == expected(identities, claims)
+        # Nobody without an identity gets even a federated token.
+        assert evaluate(claims, compiled.rules).admitted == bool(expected(identities, claims))
+
+
+def test_many_rules_move_into_the_mapping_and_stay_exact() -> None:
+    projects = [f"{number:08x}-3c4d-4e5f-8a6b-7c8d9e0f1a2b" for number in range(400)]
+    identities = {
+        f"identity-{number}": {
+            "allow": [{"project": projects[2 * number], "branch": "main"}, {"project": projects[2 * number + 1]}]
+        }
+        for number in range(200)
+    }
+    compiled = compile_manifest(manifest(identities))
+    assert len(compiled.rules.attribute_condition or "") <= MAX_CONDITION
+    assert "attribute.admit_1" in compiled.rules.attribute_mapping
+    for number in (0, 1, 57, 199):
+        main = circleci_claims({"project": projects[2 * number]}, 1e9)
+        assert admitted(compiled, main) == {f"identity-{number}"}
+        other = circleci_claims({"project": projects[2 * number], "oidc.circleci.com/vcs-ref": "refs/heads/x"}, 1e9)
+        assert not evaluate(other, compiled.rules).admitted
+        second = circleci_claims({"project": projects[2 * number + 1], "oidc.circleci.com/vcs-ref": None}, 1e9)
+        assert admitted(compiled, second) == {f"identity-{number}"}
+    stranger = circleci_claims({"project": "ffffffff-3c4d-4e5f-8a6b-7c8d9e0f1a2b"}, 1e9)
+    assert not evaluate(stranger, compiled.rules).admitted
+
+
+def test_more_rules_than_a_provider_can_hold_are_an_error() -> None:
+    rules = [{"project": P[0], "branch": f"{'x' * 900}{number}"} for number in range(120)]
+    with pytest.raises(InputError) as caught:
+        compile_manifest(manifest({"deploy": {"allow": rules}}))
+    assert caught.value.code == "WIF720"
+
+
+def test_the_same_manifest_gives_the_same_text_whatever_the_order() -> None:
+    a, b = {"project": P[0]}, {"project": P[1], "context": C[0]}
+    first = compile_manifest(manifest({"x": {"allow": [a, b]}})).rules
+    second = compile_manifest(manifest({"x": {"allow": [b, a]}})).rules
+    assert first == second
+    assert list(first.attribute_mapping) == list(second.attribute_mapping)
+
+
+def test_v2_subjects_fit() -> None:
+    compiled = compile_manifest(manifest({"x": {"allow": [{"project": P[0]}]}}))
+    claims = circleci_claims({"project": P[0]}, 1e9, 2)
+    assert len(claims["sub"]) > 127
+    assert evaluate(claims, compiled.rules).subject == circleci_claims({"project": P[0]}, 1e9)["sub"]
+
+
+def test_the_shared_issuer_gets_the_organisation_into_its_condition() -> None:
+    issuer = {"kind": "circleci", "organization_id": ORGANIZATION_ID, "url": "https://oidc.circleci.com"}
+    compiled = compile_manifest(manifest({"x": {"allow": [{"project": P[0]}]}}, issuer))
+    assert evaluate(circleci_claims({"project": P[0]}, 1e9), compiled.rules).admitted
+    foreign = circleci_claims({"project": P[0], "oidc.circleci.com/org-id": P[2]}, 1e9)
+    assert not evaluate(foreign, compiled.rules).admitted
+
+
+def test_own_mapping_and_condition_add_and_do_not_replace() -> None:
+    own = {
+        "attribute_mapping": {"attribute.job": "assertion['oidc.circleci.com/job-id']"},
+        "attribute_condition": "true || false",
+    }
+    compiled = compile_manifest(manifest({"x": {"allow": [{"project": P[0]}]}}, **own))
+    assert "job" in evaluate(circleci_claims({"project": P[0]}, 1e9), compiled.rules).attributes
+    assert not evaluate(circleci_claims({"project": P[1]}, 1e9), compiled.rules).admitted
+    narrower = compile_manifest(manifest({"x": {"allow": [{"project": P[0]}]}}, attribute_condition="false || false"))
+    assert not evaluate(circleci_claims({"project": P[0]}, 1e9), narrower.rules).admitted
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"attribute_mapping": {"attribute.project": "'everybody'"}},
+        {"attribute_mapping": {"attribute.Upper": "assertion.sub"}},
+        {"attribute_mapping": {"attribute.x": "assertion.sub +"}},
+        {"attribute_condition": "no_such_variable == 1"},
+        {"attribute_condition": "true) || (true"},
+    ],
+)
+def test_own_mapping_and_condition_that_clash_or_break_are_refused(own: dict[str, Any]) -> None:
+    with pytest.raises(InputError) as caught:
+        compile_manifest(manifest({"x": {"allow": [{"project": P[0]}]}}, **own))
+    assert caught.value.code == "WIF721"
+
+
+OIDC = {"kind": "oidc", "url": "https://issuer.example", "audience": ["a"]}
+TEXTS = st.sampled_from(["a", "b", "1:a", "a/1:b", "/", "a/b", "1:a/b", "'", "\\"])
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from(["ref", "repo", "repo_id"]), TEXTS, min_size=1), min_size=1, max_size=4),
+    st.lists(st.dictionaries(st.sampled_from(["ref", "repo", "repo_id"]), TEXTS), min_size=1, max_size=6),
+)
+def test_any_claims_of_any_issuer(rules: list[dict[str, str]], tokens: list[dict[str, str]]) -> None:
+    identities = {f"i{number}": {"allow": [rule]} for number, rule in enumerate(rules)}
+    compiled = compile_manifest(manifest(identities, OIDC))
+    for claims in tokens:
+        found = {name for name, each in identities.items() if each["allow"][0].items() <= claims.items()}
+        assert admitted(compiled, {"sub": "s", **claims}) == found
+
+
+def test_principals_by_hand_keep_mapping_and_condition_by_hand() -> None:
+    mapping = {"google.subject": "assertion.sub", "attribute.project": "assertion['oidc.circleci.com/project-id']"}
+    made = manifest({"x": {"principals": [f"attribute.project/{P[0]}", "subject/abc"]}}, attribute_mapping=mapping)
+    compiled = compile_manifest(made)
+    assert compiled.rules.attribute_mapping == mapping
+    assert compiled.rules.attribute_condition is None
+    assert [str(member).partition("/circleci/")[2] for member in compiled.members["x"]] == [
+        f"attribute.project/{P[0]}",
+        "subject/abc",
+    ]
+
+
+def test_a_rule_without_a_project_is_warned_of() -> None:
+    compiled = compile_manifest(manifest({"x": {"allow": [{"context": C[0]}]}}))
+    assert len(compiled.warnings) == 1
+    assert "every project" in compiled.warnings[0]
