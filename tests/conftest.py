@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from google_setup import Google
 
@@ -21,6 +22,10 @@ from gcp_wif.emulator.issuer import circleci_claims
 from gcp_wif.job.generate import Surroundings
 
 NOW = 1_800_000_000.0
+
+# Machines are shared: an example that took long says nothing about the code.
+hypothesis.settings.register_profile("gcp-wif", deadline=None)
+hypothesis.settings.load_profile("gcp-wif")
 
 
 @pytest.fixture

@@ -7,13 +7,15 @@ attribute, whose value holds all of these claims:
 * several: IDs first, then free text, joined with ``/``, ``attribute.project_ref/ID/refs/heads/main``. Two different
   combinations never give the same text: an ID that has a ``/`` in it gives none, and free text that is not last is
   preceded by its length;
+* of an identity that admits jobs re-run with SSH: the same under another name, ``attribute.project_or_ssh``, so that
+  the other identities' attributes can leave such jobs out;
 * with a context, which is a list claim: an element of ``google.groups``, the one attribute that can be a list, named
   after its family, ``group/project_context:ID/CONTEXT``.
 
-A claim that is absent gives the empty value, which no principal set matches. The condition admits the union of what
-the principal sets match, and keeps out jobs that were re-run with SSH. Where the union is longer than a condition may
-be, parts of it move into attributes ``attribute.admit_N`` of the mapping; where even these do not suffice, it is an
-error.
+A claim that is absent, or for ``oidc`` is no string, gives the empty value, which no principal set matches. The
+condition admits the union of what the principal sets match, demands the organisation where the issuer's URL does not
+name it, and keeps out jobs that were re-run with SSH. Where the union is longer than a condition may be, parts of it
+move into attributes ``attribute.admit_N`` of the mapping; where even these do not suffice, it is an error.
 """
 
 import re

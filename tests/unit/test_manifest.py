@@ -232,6 +232,12 @@ def test_values_that_no_principal_set_can_mean(value: str, said: str) -> None:
     assert said in found[f"identities.deploy.allow[0].{name}"][1]
 
 
+@pytest.mark.parametrize(("rule", "key"), [("{}", "allow[1]"), ('{ ref = "refs/heads/*" }', "allow[1].ref")])
+def test_rules_for_another_issuer_that_are_refused(rule: str, key: str) -> None:
+    found = problems(text(OIDC, identities=identity(f'allow = [{{ repo = "x" }}, {rule}]')))
+    assert list(found) == [f"identities.deploy.{key}"]
+
+
 def test_branch_tag_and_ref_exclude_each_other() -> None:
     rule = f'{{ project = "{PROJECT}", branch = "main", tag = "v1" }}'
     assert problems(text(identities=identity(f"allow = [{rule}]")))["identities.deploy.allow[0]"][0] == "WIF705"

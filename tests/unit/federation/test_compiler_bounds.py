@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, reject
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from gcp_wif.errors import InputError
@@ -81,6 +81,20 @@ def meant(identities: Mapping[str, Any], claims: Mapping[str, Any]) -> set[str]:
     }
 
 
+def fit(rule: Mapping[str, str], ssh: bool) -> dict[str, Any]:
+    """A token that the rule means."""
+    refs = {"branch": "refs/heads/", "tag": "refs/tags/", "ref": ""}
+    return token(
+        rule.get("project", B),
+        user=rule.get("user", Y),
+        context_ids=[rule["context"]] if "context" in rule else None,
+        vcs_ref=next((refs[key] + rule[key] for key in refs if key in rule), None),
+        vcs_origin=rule.get("origin"),
+        pipeline_definition_id=rule.get("pipeline_definition"),
+        ssh_rerun=ssh,
+    )
+
+
 NARROW = st.fixed_dictionaries(
     {},
     optional={
@@ -120,10 +134,14 @@ TOKEN = st.builds(
 
 
 @pytest.mark.parametrize("condition_limit", [compiler.MAX_CONDITION, 0], ids=["in the condition", "in the mapping"])
-@given(IDENTITIES, st.lists(TOKEN, min_size=1, max_size=8))
+@settings(deadline=None)  # a first compilation of CEL takes its time on a busy machine
+@given(IDENTITIES, st.lists(TOKEN, min_size=1, max_size=4), st.booleans())
 def test_exact_wherever_the_union_stands(
-    condition_limit: int, identities: dict[str, Any], tokens: list[dict[str, Any]]
+    condition_limit: int, identities: dict[str, Any], tokens: list[dict[str, Any]], ssh: bool
 ) -> None:
+    rules = [rule for identity in identities.values() for rule in identity["allow"]]
+    fitting = [fit(rule, ssh) for rule in rules]
+    tokens = [*tokens, *fitting, *(one | {name: each[name]} for one in fitting for each in tokens for name in each)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiler, "MAX_CONDITION", condition_limit)
         patch.setattr(compiler, "MAX_EXPRESSION", 900)  # a few values in each part
@@ -137,6 +155,20 @@ def test_exact_wherever_the_union_stands(
         found = meant(identities, claims)
         assert identities_of(made, claims) == found
         assert evaluate(claims, made.rules).admitted == bool(found)
+
+
+def test_no_rule_of_many_is_lost_and_what_must_always_hold_still_does() -> None:
+    projects = [f"{number:08x}-3c4d-4e5f-8a6b-7c8d9e0f1a2b" for number in range(200)]
+    rules = [{"allow": [{"project": each, "branch": "main"}, {"origin": f"github.com/a/{each}"}]} for each in projects]
+    identities = {f"i{number}": rule for number, rule in enumerate(rules)}
+    made = compiled(identities, CIRCLECI | {"url": "https://oidc.circleci.com"}, attribute_condition="assertion.ok")
+    assert "attribute.admit_3" in made.rules.attribute_mapping
+    for number, project in enumerate(projects):
+        main = token(project, vcs_ref="refs/heads/main") | {"ok": True}
+        assert identities_of(made, main) == {f"i{number}"}
+        assert identities_of(made, token(vcs_origin=f"github.com/a/{project}") | {"ok": True}) == {f"i{number}"}
+        for change in ({"ok": False}, {K + "ssh-rerun": True}, {K + "org-id": OTHER_ORG}, {K + "vcs-ref": REFS[1]}):
+            assert not evaluate(main | change, made.rules).admitted
 
 
 def test_a_rule_named_like_a_part_of_the_condition_is_refused() -> None:
