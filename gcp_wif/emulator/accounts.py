@@ -81,11 +81,13 @@ class Accounts:
             found = self._known.get(name)
             return found or next((each for each in self._known.values() if each.unique_id == name), None)
 
-    def get(self, project: str, name: str) -> Account:
+    def get(self, name: str) -> Account:
         """An account by email or unique ID, read by a client.
 
+        The project in a resource name does not matter where the account exists: gcloud 528 writes its own
+        ``core/project`` there for accounts of any project (observed), so Google must take that (assumed).
+
         Args:
-            project: the project's ID, or ``-`` for any.
             name: email or unique ID.
 
         Raises:
@@ -93,7 +95,7 @@ class Accounts:
         """
         with self._lock:
             found = self.find(name)
-            if found is None or project not in {"-", found.project}:
+            if found is None:
                 raise not_found(f"Unknown service account: {name[:200]}")
             if found.hidden_reads:
                 if found.hidden_reads.pop(0) == 403:

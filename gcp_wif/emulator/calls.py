@@ -92,12 +92,16 @@ class Gateway:
         state: what Google knows.
         issuer: the token issuer.
         sleep: waits for a fault's latency.
+
+    Attributes:
+        crashes: the types of exceptions that were answered as internal errors: defects of the emulator.
     """
 
     def __init__(self, state: State, issuer: Issuer, sleep: Callable[[float], None] = time.sleep) -> None:
         self.state = state
         self.issuer = issuer
         self.faults = Faults()
+        self.crashes: list[str] = []
         self._sleep = sleep
         self._log: list[Answer] = []
         self._lock = threading.Lock()

@@ -165,7 +165,7 @@ def test_iam_permissions(call: Call, project: str, account: str) -> Answer:
     """
     if project != "-" and call.state.is_missing(project):
         raise permission_denied(f"{_PREFIX}get")
-    found = call.state.accounts.get(project if project == "-" else call.state.project_id(project), account)
+    found = call.state.accounts.get(account)
     caller = call.caller
     return tested(
         call,
@@ -192,11 +192,13 @@ def _find(call: Call, project: str, name: str, verb: str) -> Account:
     if project != "-" and state.is_missing(project):
         raise permission_denied(permission)
     known = state.accounts.find(name)
-    if call.caller is not None and known is None:
+    if call.caller is not None and known is None and project == "-":
         raise permission_denied(permission)
+    if known is None and project != "-":
+        state.require(call.caller, permission, project=project)
     if known is not None:
         state.require(call.caller, permission, project=known.project, account=known)
-    return state.accounts.get(project if project == "-" else state.project_id(project), name)
+    return state.accounts.get(name)
 
 
 def _change(call: Call, account: Account, content: dict[str, Any]) -> None:

@@ -153,6 +153,10 @@ class _Service(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in 
             context.abort(grpc.StatusCode.UNAVAILABLE, f"Socket closed ({dropped})")
         except (DecodeError, json_format.Error):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "Request contains an invalid argument.")
+        except Exception as error:
+            if type(error) is not Exception:  # which is what grpcio's own abort raises
+                self._gateway.crashes.append(type(error).__name__)
+            raise
 
     @staticmethod
     def _abort(context: grpc.ServicerContext, error: ApiError) -> NoReturn:

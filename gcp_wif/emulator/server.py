@@ -39,7 +39,6 @@ class Application:
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self.crashes: list[str] = []
         self._routes = google_routes()
         self._own: dict[tuple[str, str], Callable[[HttpRequest], Answer]] = {
             ("POST", "tokens"): lambda request: controls.sign(gateway, json_body(request)),
@@ -62,7 +61,7 @@ class Application:
             _close(environ, reset=dropped.reset)
             raise ConnectionAbortedError from None  # the server sends nothing for it
         except Exception as error:  # a defect of the emulator, which must not take it down
-            self.crashes.append(type(error).__name__)
+            self.gateway.crashes.append(type(error).__name__)
             status, body = 500, ApiError("INTERNAL", "Internal error encountered.").body
         text = body if isinstance(body, str) else json.dumps(body)
         response = Response(text, status=status, content_type="application/json; charset=UTF-8")

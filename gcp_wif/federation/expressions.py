@@ -143,7 +143,7 @@ def compile_expression(text: str, names: tuple[str, ...]) -> Compiled:
         raise ExpressionError(f"an expression has at most {MAX_CONDITION} characters")
     try:
         return Compiled(text, _environment(names).compile(text))
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, TypeError) as error:  # TypeError: a lone surrogate, which is no UTF-8
         match = _COLUMN.search(str(error))
         if match is None:
             raise ExpressionError(str(error).splitlines()[0]) from None

@@ -11,7 +11,7 @@ provider's condition stands before anything is granted through it.
 import contextlib
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -100,27 +100,16 @@ def _stage(change: Change) -> int:
 
 def _stage_run(changes: list[Change], run: "_Run", outcome: Outcome) -> None:
     with ThreadPoolExecutor(_CONCURRENCY, thread_name_prefix="gcp-wif-write") as executor:
-        futures = {executor.submit(run.make, change): change for change in changes}
         try:
+            futures = [executor.submit(run.make, change, outcome) for change in changes]
             wait(futures)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # may come while a thread is being started, too
             outcome.interrupted = True
             run.stopped = True
             executor.shutdown(wait=True, cancel_futures=True)
-    for future, change in futures.items():
-        _note(future, change, outcome)
-
-
-def _note(future: "Future[None]", change: Change, outcome: Outcome) -> None:
-    if future.cancelled():
-        return
-    error = future.exception()
-    if error is None:
-        outcome.done.append(change)
-    elif isinstance(error, GcpWifError):
-        outcome.failed.append((change, error))
-    elif not isinstance(error, _Stopped):
-        raise error
+            return
+    for future in futures:
+        future.result()  # a defect of ours, if anything
 
 
 class _Stopped(Exception):  # noqa: N818 - somebody's wish, not an error
@@ -145,23 +134,27 @@ class _Run:
             if isinstance(change, ResourceChange) and change.action in ("create", "undelete")
         }
 
-    def make(self, change: Change) -> None:
-        """Make one change.
-
-        Raises:
-            GcpWifError: it could not be made.
-        """
-        self._check_stopped()
-        self._say("start", change)
+    def make(self, change: Change, outcome: Outcome) -> None:
+        """Make one change and note in ``outcome`` what became of it."""
         try:
+            self._check_stopped()
+            self._say("start", change)
             self._make(change)
-        except (GcpWifError, _Stopped):
-            raise
+        except _Stopped:
+            return
+        except GcpWifError as error:
+            self._note_failure(change, error, outcome)
         except Exception as error:
-            self._say("failed", change)
             doing, permission, project = self._words(change)
-            raise explained(error, doing, permission=permission, project=project) from None
-        self._say("done", change)
+            known = explained(error, doing, permission=permission, project=project)
+            self._note_failure(change, known, outcome)
+        else:
+            outcome.done.append(change)
+            self._say("done", change)
+
+    def _note_failure(self, change: Change, error: GcpWifError, outcome: Outcome) -> None:
+        outcome.failed.append((change, error))
+        self._say("failed", change)
 
     def _make(self, change: Change) -> None:
         if isinstance(change, PolicyChange):
@@ -212,7 +205,7 @@ class _Run:
             self._check_stopped()
             if change.kind == "account":
                 with contextlib.suppress(exceptions.NotFound):
-                    self._clients.delete_account(change.name)
+                    self._clients.delete_account(self._account_of(change.name).resource)
                 return
             present = self._get(change.name)
             if present is not None and present.get("state") != "DELETED":
@@ -251,7 +244,7 @@ class _Run:
     # Accounts
 
     def _account(self, change: ResourceChange) -> None:
-        wanted = next(each for each in self._desired.accounts if each.email == change.name)
+        wanted = self._account_of(change.name)
         first = [self._observed.accounts.get(wanted.email)]
 
         def converge() -> None:
@@ -264,9 +257,12 @@ class _Run:
                     self._create_account(wanted)
                 self._wait_until_visible(wanted)
             else:
-                self._clients.patch_account(wanted.email, {each.field: each.after for each in need.fields})
+                self._clients.patch_account(wanted.resource, {each.field: each.after for each in need.fields})
 
         self._retry(converge, is_passing, change)
+
+    def _account_of(self, email: str) -> DesiredAccount:
+        return next(each for each in self._desired.accounts if each.email == email)
 
     def _create_account(self, wanted: DesiredAccount) -> None:
         fields = wanted.fields
@@ -279,7 +275,7 @@ class _Run:
 
     def _account_state(self, wanted: DesiredAccount) -> AccountState | None:
         try:
-            found = self._clients.get_account(wanted.email)
+            found = self._clients.get_account(wanted.resource)
         except exceptions.NotFound:
             return None
         return AccountState(found.disabled, {"display_name": found.display_name, "description": found.description})
@@ -293,7 +289,7 @@ class _Run:
             self._check_stopped()
             try:
                 while seen < _READS_IN_A_ROW:
-                    self._clients.get_account(wanted.email)
+                    self._clients.get_account(wanted.resource)
                     seen += 1
             except Exception:
                 seen = 0
@@ -331,10 +327,9 @@ class _Run:
     def _words(self, change: Change) -> tuple[str, str, str]:
         """What is done, the permission that it needs, and the project where."""
         if isinstance(change, PolicyChange):
-            if change.resource.startswith("projects/-/"):
-                email = change.resource.rpartition("/")[2]
-                home = next((each.project_id for each in self._desired.accounts if each.email == email), None)
-                return f"writing the policy of {email}", "iam.serviceAccounts.setIamPolicy", home or "the account's own"
+            project, _, email = change.resource.removeprefix("projects/").partition("/serviceAccounts/")
+            if email:
+                return f"writing the policy of {email}", "iam.serviceAccounts.setIamPolicy", project
             project_id = change.resource.removeprefix("projects/")
             return f"writing the policy of {change.resource}", "resourcemanager.projects.setIamPolicy", project_id
         verbs = {"create": "creating", "undelete": "undeleting", "update": "updating", "delete": "deleting"}

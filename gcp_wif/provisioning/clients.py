@@ -97,11 +97,9 @@ class Clients:
 
     # Accounts and projects
 
-    def get_account(self, email: str) -> iam_admin_v1.ServiceAccount:
-        """An account, whichever project it is in."""
-        return self._accounts.get_service_account(
-            request={"name": f"projects/-/serviceAccounts/{email}"}, retry=None, timeout=self._timeout
-        )
+    def get_account(self, resource: str) -> iam_admin_v1.ServiceAccount:
+        """An account by its resource name."""
+        return self._accounts.get_service_account(request={"name": resource}, retry=None, timeout=self._timeout)
 
     def list_accounts(self, project: str) -> list[iam_admin_v1.ServiceAccount]:
         """The accounts of a project."""
@@ -114,16 +112,15 @@ class Clients:
         request = {"name": f"projects/{project}", "account_id": account_id, "service_account": account}
         self._accounts.create_service_account(request=request, retry=None, timeout=self._timeout)
 
-    def patch_account(self, email: str, fields: Mapping[str, str]) -> None:
+    def patch_account(self, resource: str, fields: Mapping[str, str]) -> None:
         """Change ``display_name`` and ``description``, those that are given."""
-        account = {"name": f"projects/-/serviceAccounts/{email}", **fields}
+        account = {"name": resource, **fields}
         request = {"service_account": account, "update_mask": {"paths": list(fields)}}
         self._accounts.patch_service_account(request=request, retry=None, timeout=self._timeout)
 
-    def delete_account(self, email: str) -> None:
+    def delete_account(self, resource: str) -> None:
         """Delete an account, for 30 days."""
-        request = {"name": f"projects/-/serviceAccounts/{email}"}
-        self._accounts.delete_service_account(request=request, retry=None, timeout=self._timeout)
+        self._accounts.delete_service_account(request={"name": resource}, retry=None, timeout=self._timeout)
 
     def get_project(self, project: str) -> tuple[str, str]:
         """ID and number of the project with this ID or number."""
@@ -132,7 +129,7 @@ class Clients:
         return found.project_id, found.name.removeprefix("projects/")
 
     def get_policy(self, resource: str) -> Policy:
-        """The policy of ``projects/P`` or ``projects/-/serviceAccounts/EMAIL``, conditions included."""
+        """The policy of ``projects/P`` or ``projects/P/serviceAccounts/EMAIL``, conditions included."""
         options = options_pb2.GetPolicyOptions(requested_policy_version=_POLICY_VERSION)
         request = iam_policy_pb2.GetIamPolicyRequest(resource=resource, options=options)
         client: Any = self._accounts if "/serviceAccounts/" in resource else self._projects

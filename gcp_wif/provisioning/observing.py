@@ -59,8 +59,7 @@ def _observe(desired: Desired, reader: "_Reader", executor: ThreadPoolExecutor, 
     emails = [account.email for account in desired.accounts]
     accounts = {each.email: executor.submit(reader.account, each.email, each.project_id) for each in desired.accounts}
     policies = {
-        account_resource(each.email): executor.submit(reader.account_policy, each.email, each.project_id)
-        for each in desired.accounts
+        each.resource: executor.submit(reader.account_policy, each.email, each.project_id) for each in desired.accounts
     }
     granted = desired.projects if everywhere else tuple(desired.project_grants)
     policies |= {project_resource(each): executor.submit(reader.project_policy, each) for each in granted}
@@ -68,7 +67,7 @@ def _observe(desired: Desired, reader: "_Reader", executor: ThreadPoolExecutor, 
         listed = {each: executor.submit(reader.accounts_of, each) for each in desired.projects}
         others = [(email, each) for each, found in listed.items() for email in found.result() if email not in emails]
         policies |= {
-            account_resource(email): executor.submit(reader.account_policy, email, each) for email, each in others
+            account_resource(email, each): executor.submit(reader.account_policy, email, each) for email, each in others
         }
     known = list(providers.result())
     own = next((each for each in known if each["name"].endswith(f"/{desired.provider.provider_id}")), None)
@@ -122,7 +121,7 @@ class _Reader:
 
     def account(self, email: str, project: str | None) -> AccountState | None:
         """One account; ``None`` where it does not exist."""
-        read = partial(self._clients.get_account, email)
+        read = partial(self._clients.get_account, account_resource(email, project))
         found = self._read(read, f"reading the service account {email}", "iam.serviceAccounts.get", project)
         if found is None:
             return None
@@ -137,7 +136,7 @@ class _Reader:
 
     def account_policy(self, email: str, project: str | None) -> Policy | None:
         """An account's policy; ``None`` where the account does not exist."""
-        read = partial(self._clients.get_policy, account_resource(email))
+        read = partial(self._clients.get_policy, account_resource(email, project))
         return self._read(read, f"reading the policy of {email}", "iam.serviceAccounts.getIamPolicy", project)
 
     def project_policy(self, project: str) -> Policy | None:

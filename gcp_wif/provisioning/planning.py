@@ -247,7 +247,7 @@ def _is_ours(grant: Grant, resource: str, desired: Desired) -> bool:
 def _is_our_principal(grant: Grant, resource: str, desired: Desired) -> bool:
     pool = f"://iam.googleapis.com/{desired.pool}/"
     ours = grant.member.startswith((f"principal{pool}", f"principalSet{pool}"))
-    return ours and (grant.role == IMPERSONATION_ROLE or resource.split("/")[1] != "-")
+    return ours and (grant.role == IMPERSONATION_ROLE or "/serviceAccounts/" not in resource)
 
 
 def _leaf(document: Mapping[str, Any], leaf: str, like: Any) -> Any:

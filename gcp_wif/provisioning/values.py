@@ -54,7 +54,7 @@ class DesiredAccount:
     @property
     def resource(self) -> str:
         """Its name for IAM."""
-        return account_resource(self.email)
+        return account_resource(self.email, self.project_id)
 
 
 @dataclass(frozen=True)
@@ -164,9 +164,13 @@ class Plan:
         return bool(self.changes)
 
 
-def account_resource(email: str) -> str:
-    """A service account's name in IAM calls, whichever project it is in."""
-    return f"projects/-/serviceAccounts/{email}"
+def account_resource(email: str, project: str | None) -> str:
+    """A service account's name in IAM calls.
+
+    With the project where it is known: Google answers 403 in place of 404 for a missing account that is asked for
+    under ``projects/-`` (IAM REST v1, serviceAccounts.get).
+    """
+    return f"projects/{project or '-'}/serviceAccounts/{email}"
 
 
 def project_resource(project: str) -> str:

@@ -1,9 +1,11 @@
 """Node's google-auth-library drives the emulator."""
 
+import http.server
 import json
 import os
 import stat
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,34 @@ def test_file_json(node: Callable[..., str], google: Google, tmp_path: Path) -> 
         "format": {"type": "json", "subject_token_field_name": "id_token"},
     }
     assert node(source).startswith("ya29.")
+
+
+def test_url(node: Callable[..., str], google: Google) -> None:
+    token = google.emulator.token()
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps({"id_token": token}).encode()
+            self.send_response(200 if self.headers["X-Job"] == "1" else 403)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/"
+            as_json = {"type": "json", "subject_token_field_name": "id_token"}
+            assert node({"url": url, "headers": {"X-Job": "1"}, "format": as_json}).startswith("ya29.")
+            assert node({"url": url, "headers": {"X-Job": "2"}, "format": as_json}).startswith("REFUSED")
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_executable(node: Callable[..., str], google: Google, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Long-running operations: when they are done, what they change, and how they go wrong."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import requests
 
 from gcp_wif.emulator import Emulator
+from gcp_wif.emulator.operations import Operations
 
 POOLS = "/v1/projects/123456789012/locations/global/workloadIdentityPools"
 PROVIDER = {"attributeMapping": {"google.subject": "assertion.sub"}, "oidc": {"issuerUri": "https://issuer.example"}}
@@ -51,6 +53,17 @@ def test_time_ends_it_too(ask, create, emulator: Emulator) -> None:
     assert "done" not in ask("GET", f"/v1/{name}")
     emulator.advance(10)
     assert ask("GET", f"/v1/{name}")["done"] is True
+
+
+def test_time_ends_it_to_the_second() -> None:
+    now = [0.0]
+    operations = Operations(lambda: now[0], threading.RLock())
+    operations.polls, operations.seconds = 1000, 5.0
+    name = operations.start("projects/1/locations/global/workloadIdentityPools/x", lambda: None, None)["name"]
+    now[0] = 4.9
+    assert "done" not in operations.get(name)
+    now[0] = 5.0
+    assert operations.get(name)["done"] is True
 
 
 def test_the_change_can_be_seen_before_it_is_done(ask, create) -> None:

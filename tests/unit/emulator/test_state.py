@@ -1,5 +1,7 @@
 """The emulator's memory: the clock, 30 days of soft deletion, propagation, policies, and tokens that end."""
 
+import base64
+
 import pytest
 from google_setup import ACCOUNT, PROVIDER, Google
 
@@ -252,6 +254,16 @@ class TestPolicies:
         assert first.etag != before
         with pytest.raises(ApiError, match="ABORTED"):
             first.replace({"bindings": [], "etag": before}, 0, 0)
+
+    def test_an_etag_comes_in_either_alphabet_of_base64(self) -> None:
+        """gcloud sends the URL-safe one (observed with gcloud 528)."""
+        policy = next(each for each in (Policy(str(n)) for n in range(1000)) if {"+", "/"} <= set(each.etag))
+        for etag in (policy.etag, base64.urlsafe_b64encode(base64.b64decode(policy.etag)).decode()):
+            assert bindings_of({"etag": etag})["etag"] == etag
+            policy.replace({"bindings": [], "etag": etag}, 0, 0)
+            policy.generation -= 1
+        with pytest.raises(ApiError, match="ABORTED"):
+            policy.replace({"bindings": [], "etag": policy.etag.swapcase()}, 0, 0)
 
     def test_bindings_are_kept_as_google_keeps_them(self) -> None:
         found = bindings_of(
