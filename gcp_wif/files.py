@@ -23,7 +23,7 @@ from pathlib import Path
 
 from gcp_wif.errors import InputError
 
-__all__ = ["check_destination", "edit_shared", "read_bounded", "remove_private", "write_private"]
+__all__ = ["check_destination", "edit_shared", "read_bounded", "remove_private", "write_new", "write_private"]
 
 LOCK_SECONDS = 20.0
 """How long to wait for another run of gcp-wif that writes the same file."""
@@ -114,6 +114,36 @@ def write_private(files: Mapping[Path, bytes]) -> None:
                 temporary.replace(path)
             except OSError as error:
                 raise _input_error(error, path, "output", "replaced") from error
+
+
+def write_new(path: Path, data: bytes, *, replace: bool, origin: str) -> None:
+    """Write a file that holds no secret, such as a manifest, whole or not at all; its mode follows the umask.
+
+    Args:
+        path: in a folder that exists.
+        data: the whole content.
+        replace: whether a file of that name may be replaced.
+        origin: the flag that named it.
+
+    Raises:
+        InputError: WIF308 where it exists and may not be replaced; WIF301 to WIF305 where it cannot be written.
+    """
+    staged = path.with_name(f".{path.name}{_STAGE_SUFFIX}")
+    try:
+        with staged.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            staged.replace(path)
+        else:
+            os.link(staged, path)  # unlike a rename, this fails where the name is taken
+    except FileExistsError:
+        raise InputError(f"{origin}: {path} exists.", hint="--force replaces it.", code="WIF308") from None
+    except OSError as error:
+        raise _input_error(error, path, origin, "written") from error
+    finally:
+        staged.unlink(missing_ok=True)
 
 
 def remove_private(path: Path) -> bool:

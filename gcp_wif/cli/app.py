@@ -15,7 +15,20 @@ from gcp_wif.cli.output import HidingStream, report_crash
 
 __all__ = ["app", "run"]
 
-_COMMANDS = ("login", "generate", "export", "verify", "logout", "token", "plan", "apply", "destroy", "emulator", "demo")
+_COMMANDS = (
+    "login",
+    "generate",
+    "export",
+    "verify",
+    "logout",
+    "token",
+    "init",
+    "plan",
+    "apply",
+    "destroy",
+    "emulator",
+    "demo",
+)
 
 
 class _LazyGroup(TyperGroup):

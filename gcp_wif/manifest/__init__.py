@@ -2,7 +2,8 @@
 
 Besides the contract's keys these are understood:
 
-* ``[issuer]`` ``audience``: a string or a list, where tokens have another audience than the organisation's ID;
+* ``[issuer]`` ``audience``: a string or a list, where tokens have another audience than the organisation's ID; the
+  empty list means the provider's own name, which is Google's default;
   ``url``: CircleCI server's, a whole issuer or a bare host, to which ``/org/ORGANIZATION_ID`` is added.
 * ``[pool]`` and ``[provider]``: ``display_name``, ``description``, ``disabled``; names left out are left alone.
 * ``[provider]`` ``allow_ssh_rerun``: the default for every identity.

@@ -105,8 +105,9 @@ class _Reader(Fields):
         if kind == "oidc":
             if organization is not None:
                 self._say("issuer.organization_id", "belongs to the kind circleci.", "WIF705")
-            if not audiences:
-                self._say("issuer.audience", "is needed: what the tokens say in `aud`.", "WIF703")
+            if "audience" not in table:
+                what = "is needed: what the tokens say in `aud`; [] for the provider's own name"
+                self._say("issuer.audience", f"{what}.", "WIF703")
         if url is not None and not _is_issuer(url):
             self._say("issuer.url", f"must be an https URL without query, as in `iss`, but is {shown(url)}.")
         if len(audiences) > 10 or any(len(each) > 256 for each in audiences):
@@ -114,7 +115,7 @@ class _Reader(Fields):
         if url is not None and not _is_issuer(url):
             return None
         if kind == "circleci" and organization is not None:
-            return _circleci_issuer(organization, url, audiences)
+            return _circleci_issuer(organization, url, audiences if "audience" in table else (organization,))
         return Issuer(kind, url, audiences) if kind and url else None
 
     def _pool(self, table: Table) -> PoolSpec | None:
@@ -347,4 +348,4 @@ def _circleci_issuer(organization: str, url: str | None, audiences: tuple[str, .
     shared = base == "https://oidc.circleci.com"
     if not shared and urlsplit(base).path in ("", "/"):
         base = f"{base.rstrip('/')}/org/{organization}"
-    return Issuer("circleci", base, audiences or (organization,), organization)
+    return Issuer("circleci", base, audiences, organization)

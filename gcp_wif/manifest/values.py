@@ -54,7 +54,7 @@ class Issuer(NamedTuple):
     Attributes:
         kind: ``circleci`` or ``oidc``.
         url: exactly what tokens say in ``iss``.
-        audiences: what they may say in ``aud``.
+        audiences: what they may say in ``aud``; none means the provider's own name.
         organization_id: CircleCI's, a UUID; ``None`` for ``oidc``.
     """
 

@@ -4,6 +4,7 @@
 reads what is there and goes on from it, so that there is no state of our own to lose.
 """
 
+from gcp_wif.provisioning.adopting import adopt
 from gcp_wif.provisioning.applying import Outcome, apply, wait_until_shown
 from gcp_wif.provisioning.clients import Clients
 from gcp_wif.provisioning.credentials import admin_credentials
@@ -25,6 +26,7 @@ __all__ = [
     "PolicyChange",
     "ResourceChange",
     "admin_credentials",
+    "adopt",
     "apply",
     "desired_of",
     "destruction",

@@ -1,0 +1,153 @@
+"""`gcp-wif init`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gcp_wif.ci import circleci
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, surroundings, terminal
+from gcp_wif.cli.output import Terminal
+from gcp_wif.errors import InputError, MissingExtraError
+from gcp_wif.files import write_new
+from gcp_wif.job.flags import TargetFlags
+from gcp_wif.job.generate import Surroundings
+from gcp_wif.job.target import ACCOUNT_VARIABLES, POOL_VARIABLES, PROVIDER_VARIABLES, resolve_target
+from gcp_wif.manifest import Manifest
+from gcp_wif.manifest.writing import Draft, DraftIdentity, toml_text
+from gcp_wif.names import ProjectId, ServiceAccountEmail
+from gcp_wif.subject_token import SubjectToken
+
+__all__ = ["main"]
+
+_DEFAULT_ID = "circleci"
+_PROJECT_VARIABLE = "CIRCLE_PROJECT_ID"
+
+
+class _Options(OptionGroup):
+    provider: Annotated[str | None, typer.Argument(metavar="[PROVIDER]", help="Provider resource name.")] = None
+    manifest: Annotated[str, typer.Option(metavar="FILE", help="Where to write it.")] = "gcp-wif.toml"
+    force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False
+    from_gcp: Annotated[
+        bool, typer.Option("--from-gcp", help="From what exists in Google; a plan right after finds nothing to do.")
+    ] = False
+    project_id: Annotated[
+        str | None, typer.Option(help="ID of the pool's project; with --from-gcp of one whose accounts are read.")
+    ] = None
+    project_number: Annotated[str | None, typer.Option(help="Its number.")] = None
+    pool_id: Annotated[str | None, typer.Option(help="Workload identity pool ID. [default: circleci]")] = None
+    provider_id: Annotated[str | None, typer.Option(help="Its provider's ID. [default: circleci]")] = None
+    service_account: Annotated[
+        list[str] | None, typer.Option(help="Email of an account for jobs; may be given several times.")
+    ] = None
+    direct: Annotated[bool, typer.Option("--direct", help="Direct federation: no account.")] = False
+    organization_id: Annotated[
+        str | None, typer.Option(help="CircleCI's organisation. [default: CIRCLE_ORGANIZATION_ID, or the token's]")
+    ] = None
+    circleci_project: Annotated[
+        str | None, typer.Option(help="CircleCI's project. [default: CIRCLE_PROJECT_ID, or the token's]")
+    ] = None
+    branch: Annotated[str | None, typer.Option(help="Admit this branch alone.")] = None
+    impersonate_service_account: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="With --from-gcp: act as this account.")
+    ] = None
+
+
+@command(_Options, CommonOptions)
+def main(options: _Options, common: CommonOptions) -> None:
+    """Write a commented manifest, from flags and environment or from what exists in Google (--from-gcp)."""
+    out, around = terminal(common), surroundings()
+    path = Path(around.cwd, options.manifest)
+    draft = _from_gcp(options, around, out) if options.from_gcp else _from_flags(options, around)
+    text = toml_text(draft)
+    made = Manifest.parse(text, origin="this manifest")  # what it would refuse is not written
+    write_new(path, text.encode(), replace=options.force, origin="--manifest")
+    out.say(f"manifest           {path}")
+    for note in draft.notes:
+        out.warn(note)
+    out.say("Read it, then run `gcp-wif plan`.")
+    out.data({"manifest": str(path), "identities": list(made.identities), "notes": list(draft.notes)})
+
+
+def _target_flags(options: _Options, around: Surroundings) -> TargetFlags:
+    def unset(variables: tuple[str, ...]) -> bool:
+        return options.provider is None and not any(name in around.environ for name in variables)
+
+    pool = options.pool_id or (_DEFAULT_ID if unset(POOL_VARIABLES) else None)
+    provider = options.provider_id or (_DEFAULT_ID if unset(PROVIDER_VARIABLES) else None)
+    return TargetFlags(options.provider, options.project_number, pool, provider, None, True)
+
+
+def _accounts(options: _Options, around: Surroundings) -> list[ServiceAccountEmail]:
+    if options.service_account:
+        return [ServiceAccountEmail.parse(each, origin="--service-account") for each in options.service_account]
+    if options.direct or not any(name in around.environ for name in ACCOUNT_VARIABLES):
+        return []
+    flags = _target_flags(options, around)._replace(direct=False)
+    found = resolve_target(flags, around.environ).service_account
+    return [found] if found else []
+
+
+def _from_flags(options: _Options, around: Surroundings) -> Draft:
+    provider = resolve_target(_target_flags(options, around), around.environ).provider
+    accounts = _accounts(options, around)
+    claims = _claims(around)
+    organization = options.organization_id or circleci.organization_id(around.environ) or claims.get("org")
+    project = options.circleci_project or around.environ.get(_PROJECT_VARIABLE) or claims.get("project")
+    missing = [
+        flag
+        for flag, value in [
+            ("--project-id (of the pool's project)", options.project_id),
+            ("--organization-id", organization),
+            ("--circleci-project", project),
+            ("--service-account, or --direct", accounts or options.direct),
+        ]
+        if not value
+    ]
+    if missing or options.project_id is None:
+        raise InputError(
+            f"A manifest needs {'; '.join(missing)}.",
+            hint="In a CircleCI job the last part is known from the environment; on a workstation give the flags.\n"
+            "With --from-gcp it is made from a pool that exists.",
+            code="WIF112",
+        )
+    home = ProjectId.parse(options.project_id, origin="--project-id")
+    rule = {"project": str(project)} | ({"branch": options.branch} if options.branch else {})
+    why = () if options.branch else ('every branch may; add branch = "main" to admit one alone',)
+    identities = [
+        DraftIdentity(f"{each.account_id}", each, each.project_id, True, rules=(rule,), comment=why)
+        for each in accounts
+    ] or [DraftIdentity("direct", None, home, roles=(), rules=(rule,), comment=why)]
+    return Draft(
+        "gcp-wif init",
+        {"kind": "circleci", "organization_id": organization},
+        {"project_id": home, "project_number": provider.project_number, "id": provider.pool_id},
+        {"id": provider.provider_id},
+        tuple(identities),
+    )
+
+
+def _from_gcp(options: _Options, around: Surroundings, out: Terminal) -> Draft:
+    where = endpoints(around, out)
+    try:
+        from gcp_wif.provisioning import Clients, Patience, admin_credentials, adopt
+    except ImportError:
+        raise MissingExtraError("admin", command="init --from-gcp") from None
+    account = options.impersonate_service_account
+    impersonate = ServiceAccountEmail.parse(account, origin="--impersonate-service-account") if account else None
+    patience = Patience()
+    clients = Clients(where, admin_credentials(where, impersonate), patience.request)
+    provider = resolve_target(_target_flags(options, around), around.environ).provider
+    projects = [each.project_id for each in _accounts(options, around) if each.project_id]
+    if options.project_id is not None:
+        projects.append(ProjectId.parse(options.project_id, origin="--project-id"))
+    return adopt(provider, projects, "gcp-wif init --from-gcp", clients, patience)
+
+
+def _claims(around: Surroundings) -> dict[str, Any]:
+    """Organisation and project of the job's token, where there is one that can be read."""
+    text = around.environ.get(circleci.DEFAULT_TOKEN_VARIABLE)
+    if not text:
+        return {}
+    claims = SubjectToken.parse(text, origin=circleci.DEFAULT_TOKEN_VARIABLE).claims
+    return {"org": claims.organization_id, "project": claims.text("oidc.circleci.com/project-id")}

@@ -1,0 +1,192 @@
+"""`init`: a manifest from flags, from a job's environment, and from what somebody made by hand."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google_setup import ACCOUNT, Google
+from provisioned import Admin
+
+from gcp_wif.emulator import Emulator
+from gcp_wif.emulator.issuer import ORGANIZATION_ID, PROJECT_ID
+from gcp_wif.manifest import Manifest
+from gcp_wif.manifest.writing import Draft, DraftIdentity, toml_text
+from gcp_wif.names import Principal
+
+FLAGS = ["--project-id", "acme-identity", "--project-number", "123456789012"]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "gcp-wif.toml"
+
+
+def test_from_flags_and_then_a_plan(cli: Any, emulator: Emulator, path: Path) -> None:
+    done = cli(
+        "init", *FLAGS, "--manifest", str(path), "--service-account", ACCOUNT, "--organization-id", ORGANIZATION_ID,
+        "--circleci-project", PROJECT_ID, "--branch", "main",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "#" in path.read_text()
+    assert cli("apply", "--yes", "--manifest", str(path), **emulator.environ()).returncode == 0
+    login = ["login", "--manifest", str(path)]
+    env = emulator.environ() | {"CIRCLE_OIDC_TOKEN": emulator.token()}
+    assert cli(*login, **env).returncode == 0
+    other = emulator.token(**{"oidc.circleci.com/vcs-ref": "refs/heads/x"})
+    assert cli(*login, **(env | {"CIRCLE_OIDC_TOKEN": other})).returncode == 1
+
+
+def test_from_a_jobs_environment(cli: Any, google: Google, path: Path) -> None:
+    job = google.job()
+    done = cli("init", "--project-id", "acme-identity", "--manifest", str(path), "--json", **job)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["identities"] == ["deploy"]
+    made = tomllib.loads(path.read_text())
+    assert made["issuer"]["organization_id"] == ORGANIZATION_ID
+    assert made["identities"]["deploy"]["allow"] == [{"project": PROJECT_ID}]
+    assert made["pool"]["id"] == "circleci"
+    assert job["CIRCLE_OIDC_TOKEN"] not in path.read_text() + done.stderr
+
+
+def test_what_is_missing_is_named_at_once(cli: Any, path: Path) -> None:
+    done = cli("init", "--project-number", "123456789012", "--manifest", str(path))
+    assert done.returncode == 2
+    for flag in ("--project-id", "--organization-id", "--circleci-project", "--service-account"):
+        assert flag in done.stderr
+    assert not path.exists()
+
+
+def test_a_manifest_that_exists_stays(cli: Any, path: Path) -> None:
+    path.write_text("mine")
+    flags = [
+        "--direct",
+        "--organization-id",
+        ORGANIZATION_ID,
+        "--circleci-project",
+        PROJECT_ID,
+        "--manifest",
+        str(path),
+    ]
+    done = cli("init", *FLAGS, *flags)
+    assert done.returncode == 2
+    assert path.read_text() == "mine"
+    assert cli("init", *FLAGS, *flags, "--force").returncode == 0
+    assert tomllib.loads(path.read_text())["identities"]["direct"]["direct"] is True
+    assert [each.name for each in path.parent.iterdir() if "gcp-wif" in each.name] == ["gcp-wif.toml"]
+
+
+def test_wrong_values_write_nothing(cli: Any, path: Path) -> None:
+    flags = ["--direct", "--organization-id", "not-a-uuid", "--circleci-project", PROJECT_ID, "--manifest", str(path)]
+    done = cli("init", *FLAGS, *flags)
+    assert done.returncode == 2
+    assert "issuer.organization_id" in done.stderr
+    assert not path.exists()
+
+
+def by_hand(google: Google, **changes: Any) -> None:
+    """What CircleCI's page has people click together, with more accounts and a direct grant."""
+    pool = google.provider.pool
+    google.provision(
+        mapping={
+            "google.subject": "assertion.sub",
+            "attribute.org_id": "assertion.aud",
+            "attribute.project": "assertion['oidc.circleci.com/project-id']",
+        },
+        accounts={
+            ACCOUNT: [Principal.attribute(pool, "project", PROJECT_ID), Principal.subject(pool, "org/x/user/y")],
+            "builder@acme-prod.iam.gserviceaccount.com": [Principal.attribute(pool, "org_id", ORGANIZATION_ID)],
+            "unused@acme-prod.iam.gserviceaccount.com": [],
+        },
+        roles={
+            "acme-prod": {
+                "roles/run.developer": [f"serviceAccount:{ACCOUNT}", "user:a@example.com"],
+                "roles/storage.objectViewer": [Principal.attribute(pool, "project", PROJECT_ID)],
+                "roles/run.viewer": [Principal.attribute(pool, "project", PROJECT_ID)],
+            }
+        },
+        **changes,
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"condition": "attribute.project != '' && \"x\" != 'y\\n'"},
+        {"allowed_audiences": []},
+        {"issuer": "https://token.example/tenant", "allowed_audiences": ["one", "two"]},
+        {"issuer": f"https://ci.acme.example/org/{ORGANIZATION_ID}"},
+    ],
+    ids=str,
+)
+def test_from_google_a_plan_right_after_finds_nothing(
+    changes: dict[str, Any], cli: Any, google: Google, path: Path
+) -> None:
+    by_hand(google, **changes)
+    flags = [str(google.provider), "--from-gcp", "--project-id", "acme-prod", "--manifest", str(path)]
+    done = cli("init", *flags, **google.emulator.environ())
+    assert done.returncode == 0, done.stderr
+    plan = cli("plan", "--json", "--manifest", str(path), **google.emulator.environ())
+    assert plan.returncode == 0, plan.stderr
+    found = json.loads(plan.stdout)
+    assert found["changes"] == []
+    assert found["leftovers"] == []
+    made = tomllib.loads(path.read_text())
+    assert set(made["identities"]) == {"deploy", "builder", "direct-acme-prod"}
+    assert made["identities"]["deploy"]["roles"] == ["roles/run.developer"]
+    assert cli("plan", "--prune", "--manifest", str(path), **google.emulator.environ()).returncode == 0
+
+
+def test_what_a_manifest_cannot_say_is_said(cli: Any, google: Google, path: Path) -> None:
+    by_hand(google)
+    wide = [str(Principal.whole_pool(google.provider.pool))]
+    google.emulator.state._grant_role(
+        google.emulator.state.accounts.get("unused@acme-prod.iam.gserviceaccount.com").policy,
+        {"roles/iam.workloadIdentityUser": wide, "roles/iam.serviceAccountTokenCreator": wide},
+    )
+    flags = [str(google.provider), "--from-gcp", "--project-id", "acme-prod", "--manifest", str(path)]
+    done = cli("init", *flags, **google.emulator.environ())
+    assert done.returncode == 0
+    assert done.stderr.count("Not taken over") == 2
+    assert path.read_text().count("# Not taken over") == 2
+    plan = json.loads(cli("plan", "--json", "--prune", "--manifest", str(path), **google.emulator.environ()).stdout)
+    assert len(plan["changes"]) == 1  # the grant to the whole pool, which --prune would take away
+
+
+def test_from_google_without_such_a_pool(cli: Any, google: Google, path: Path) -> None:
+    name = str(google.provider).replace("/circleci/", "/nothing/")
+    done = cli("init", name, "--from-gcp", "--manifest", str(path), **google.emulator.environ())
+    assert done.returncode == 1
+    assert "WIF829" in done.stderr
+    assert not path.exists()
+
+
+def test_any_text_survives_the_writing() -> None:
+    nasty = "a\"b'c\\d\n\t\x7f${x}<<y>>{{z}} é \u2028"
+    draft = Draft(
+        "test",
+        {"kind": "circleci", "organization_id": ORGANIZATION_ID},
+        {"project_id": "acme-identity", "project_number": "1", "id": "circleci", "description": nasty},
+        {"id": "circleci", "attribute_condition": nasty},
+        (DraftIdentity("a", None, "acme-prod", principals=("subject/x",)),),
+        {"google.subject": f"'{nasty}'"},
+    )
+    made = tomllib.loads(toml_text(draft))
+    assert made["pool"]["description"] == nasty
+    assert made["provider"]["attribute_condition"] == nasty
+    assert made["provider"]["attribute_mapping"] == {"google.subject": f"'{nasty}'"}
+    assert Manifest.parse(toml_text(draft), origin="x")
+
+
+def test_adopting_makes_reads_alone(google: Google, cli: Any, path: Path) -> None:
+    by_hand(google)
+    google.emulator.gateway.clear_log()
+    flags = [str(google.provider), "--from-gcp", "--project-id", "acme-prod", "--manifest", str(path)]
+    assert cli("init", *flags, **google.emulator.environ()).returncode == 0
+    calls = {call["call"].rpartition(".")[2] for call in google.emulator.requests()}
+    assert calls <= {"get", "list", "getIamPolicy"}
+    admin = Admin(google.emulator)
+    assert not admin.plan(path.read_text())
+    admin.close()
