@@ -10,7 +10,20 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-COMMANDS = ("login", "generate", "export", "verify", "logout", "token", "init", "plan", "apply", "destroy", "emulator", "demo")
+COMMANDS = (
+    "login",
+    "generate",
+    "export",
+    "verify",
+    "logout",
+    "token",
+    "init",
+    "plan",
+    "apply",
+    "destroy",
+    "emulator",
+    "demo",
+)
 
 
 def flags_of(text: str) -> set[str]:
