@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from gcp_wif.ci import circleci
+from gcp_wif.ci import circleci, circleci_config
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, surroundings, terminal
 from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import InputError, MissingExtraError
-from gcp_wif.files import write_new
+from gcp_wif.files import read_bounded, write_new
 from gcp_wif.job.flags import TargetFlags
 from gcp_wif.job.generate import Surroundings
 from gcp_wif.job.target import ACCOUNT_VARIABLES, POOL_VARIABLES, PROVIDER_VARIABLES, resolve_target
@@ -31,6 +31,12 @@ class _Options(OptionGroup):
     from_gcp: Annotated[
         bool, typer.Option("--from-gcp", help="From what exists in Google; a plan right after finds nothing to do.")
     ] = False
+    from_circleci: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="From a .circleci/config.yml that logs in the old way; says what replaces it."
+        ),
+    ] = None
     project_id: Annotated[
         str | None, typer.Option(help="ID of the pool's project; with --from-gcp of one whose accounts are read.")
     ] = None
@@ -58,7 +64,10 @@ def main(options: _Options, common: CommonOptions) -> None:
     """Write a commented manifest, from flags and environment or from what exists in Google (--from-gcp)."""
     out, around = terminal(common), surroundings()
     path = Path(around.cwd, options.manifest)
-    draft = _from_gcp(options, around, out) if options.from_gcp else _from_flags(options, around)
+    if options.from_gcp and options.from_circleci is not None:
+        raise InputError("--from-gcp and --from-circleci exclude each other.", code="WIF110")
+    logins = _logins(options, around)
+    draft = _from_gcp(options, around, out) if options.from_gcp else _from_flags(options, around, logins)
     text = toml_text(draft)
     made = Manifest.parse(text, origin="this manifest")  # what it would refuse is not written
     write_new(path, text.encode(), replace=options.force, origin="--manifest")
@@ -66,7 +75,14 @@ def main(options: _Options, common: CommonOptions) -> None:
     for note in draft.notes:
         out.warn(note)
     out.say("Read it, then run `gcp-wif plan`.")
-    out.data({"manifest": str(path), "identities": list(made.identities), "notes": list(draft.notes)})
+    instead = None
+    if logins:
+        owners = {login.job: _identity_name(_account_of(login, options, around)) for login in logins}
+        instead = circleci_config.replacement(logins, options.manifest, owners)
+        if not common.as_json:
+            out.raw(instead.encode())
+    result = {"manifest": str(path), "identities": list(made.identities), "notes": list(draft.notes)}
+    out.data(result | {"replacement": instead})
 
 
 def _target_flags(options: _Options, around: Surroundings) -> TargetFlags:
@@ -76,6 +92,42 @@ def _target_flags(options: _Options, around: Surroundings) -> TargetFlags:
     pool = options.pool_id or (_DEFAULT_ID if unset(POOL_VARIABLES) else None)
     provider = options.provider_id or (_DEFAULT_ID if unset(PROVIDER_VARIABLES) else None)
     return TargetFlags(options.provider, options.project_number, pool, provider, None, True)
+
+
+def _logins(options: _Options, around: Surroundings) -> list[circleci_config.Login]:
+    if options.from_circleci is None:
+        return []
+    path = Path(around.cwd, options.from_circleci)
+    data = read_bounded(path, circleci_config.MAX_CONFIG_BYTES, origin="--from-circleci")
+    found = circleci_config.find_logins(data.decode(errors="replace"), origin=options.from_circleci)
+    if not found:
+        raise InputError(
+            f"No job of {options.from_circleci} logs in to Google Cloud the old way.",
+            hint="Looked for are commands that call gcloud's create-cred-config or `gcloud auth login`, and the orb "
+            "circleci/gcp-cli with use_oidc.",
+            code="WIF114",
+        )
+    return found
+
+
+def _account_of(login: circleci_config.Login, options: _Options, around: Surroundings) -> ServiceAccountEmail:
+    """The account that a job names by a variable; its value is in a context, so it is given here."""
+    variable = login.variables["service_account"]
+    value = around.environ.get(variable)
+    if not value and options.service_account and len(options.service_account) == 1:
+        return ServiceAccountEmail.parse(options.service_account[0], origin="--service-account")
+    if not value:
+        where = f"the context {', '.join(login.contexts)}" if login.contexts else "the project's settings"
+        raise InputError(
+            f"The job {login.job} takes its account from {variable}, whose value is in {where} and not in the file.",
+            hint=f"Set {variable} for this command, or give --service-account where all jobs share one.",
+            code="WIF112",
+        )
+    return ServiceAccountEmail.parse(value, origin=variable)
+
+
+def _identity_name(account: ServiceAccountEmail) -> str:
+    return account.account_id if account.project_id else "default-account"
 
 
 def _accounts(options: _Options, around: Surroundings) -> list[ServiceAccountEmail]:
@@ -88,9 +140,12 @@ def _accounts(options: _Options, around: Surroundings) -> list[ServiceAccountEma
     return [found] if found else []
 
 
-def _from_flags(options: _Options, around: Surroundings) -> Draft:
+def _from_flags(options: _Options, around: Surroundings, logins: list[circleci_config.Login]) -> Draft:
     provider = resolve_target(_target_flags(options, around), around.environ).provider
-    accounts = _accounts(options, around)
+    used: dict[ServiceAccountEmail, list[circleci_config.Login]] = {}
+    for login in logins:
+        used.setdefault(_account_of(login, options, around), []).append(login)
+    accounts = list(used) or _accounts(options, around)
     claims = _claims(around)
     organization = options.organization_id or circleci.organization_id(around.environ) or claims.get("org")
     project = options.circleci_project or around.environ.get(_PROJECT_VARIABLE) or claims.get("project")
@@ -112,19 +167,38 @@ def _from_flags(options: _Options, around: Surroundings) -> Draft:
             code="WIF112",
         )
     home = ProjectId.parse(options.project_id, origin="--project-id")
-    rule = {"project": str(project)} | ({"branch": options.branch} if options.branch else {})
-    why = () if options.branch else ('every branch may; add branch = "main" to admit one alone',)
-    identities = [
-        DraftIdentity(f"{each.account_id}", each, each.project_id, True, rules=(rule,), comment=why)
-        for each in accounts
-    ] or [DraftIdentity("direct", None, home, roles=(), rules=(rule,), comment=why)]
+    holders: list[ServiceAccountEmail | None] = [*accounts] or [None]
+    identities = [_identity(each, home, str(project), options, used.get(each, []) if each else []) for each in holders]
     return Draft(
         "gcp-wif init",
         {"kind": "circleci", "organization_id": organization},
         {"project_id": home, "project_number": provider.project_number, "id": provider.pool_id},
         {"id": provider.provider_id},
         tuple(identities),
+        notes=tuple(note for login in logins for note in login.notes),
     )
+
+
+def _identity(
+    account: ServiceAccountEmail | None,
+    home: ProjectId,
+    project: str,
+    options: _Options,
+    logins: list[circleci_config.Login],
+) -> DraftIdentity:
+    restricted = bool(logins) and all(login.branches for login in logins)
+    found = [branch for login in logins for branch in login.branches] if restricted else []
+    branches = [options.branch] if options.branch else list(dict.fromkeys(found))
+    rules = tuple({"project": project, "branch": branch} for branch in branches) or ({"project": project},)
+    comment = [] if branches else ['every branch may; add branch = "main" to admit one alone']
+    contexts = list(dict.fromkeys(context for login in logins for context in login.contexts))
+    if contexts:
+        comment.append(f'used with the context {", ".join(contexts)}; context = "ID" in a rule admits it alone')
+    if account is None:
+        return DraftIdentity("direct", None, home, rules=rules, comment=tuple(comment))
+    name = _identity_name(account)
+    create = account.project_id is not None and not logins  # what jobs use already exists
+    return DraftIdentity(name, account, account.project_id, create, rules=rules, comment=tuple(comment))
 
 
 def _from_gcp(options: _Options, around: Surroundings, out: Terminal) -> Draft:

@@ -360,7 +360,13 @@ def test_interrupted_it_says_what_was_done_and_the_next_run_goes_on(number: sign
     run.emulator.faults({"match": {"call": "providers.create"}, "action": {"latency_ms": 3000}})
     command = [sys.executable, "-m", "gcp_wif", "apply", "--yes", "--manifest", str(run.path)]
     process = subprocess.Popen(
-        command, env=run.cli.env | run.emulator.environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        env=run.cli.env | run.emulator.environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background of a shell inherits an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
         deadline = time.monotonic() + 30

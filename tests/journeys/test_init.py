@@ -190,3 +190,115 @@ def test_adopting_makes_reads_alone(google: Google, cli: Any, path: Path) -> Non
     admin = Admin(google.emulator)
     assert not admin.plan(path.read_text())
     admin.close()
+
+
+CIRCLECI_PAGE = """
+version: 2.1
+orbs:
+  gcp-cli: circleci/gcp-cli@2.4.1
+commands:
+  gcp-oidc-generate-cred-config-file:
+    parameters:
+      project_id: {type: env_var_name, default: GCP_PROJECT_ID}
+      service_account_email: {type: env_var_name, default: GCP_SERVICE_ACCOUNT_EMAIL}
+    steps:
+      - run:
+          command: |
+            echo $CIRCLE_OIDC_TOKEN > << parameters.oidc_token_file_path >>
+            gcloud iam workload-identity-pools create-cred-config "projects/..." --service-account=x
+  gcp-oidc-authenticate:
+    steps:
+      - run: {command: 'gcloud auth login --brief --cred-file "x"'}
+  unrelated:
+    steps: [{run: echo}]
+jobs:
+  deploy:
+    docker: [{image: cimg/base:2024.01}]
+    steps:
+      - checkout
+      - gcp-oidc-generate-cred-config-file:
+          service_account_email: PROD_ACCOUNT
+      - gcp-oidc-authenticate
+      - run: gcloud run deploy
+  preview:
+    steps:
+      - gcp-oidc-generate-cred-config-file
+      - gcp-oidc-authenticate
+  orbed:
+    steps:
+      - gcp-cli/setup: {use_oidc: true}
+  other:
+    steps: [checkout, unrelated, {run: make}, {gcp-cli/setup: {}}]
+workflows:
+  main:
+    jobs:
+      - other
+      - preview: {context: gcp-dev, filters: {branches: {only: [/feature-.*/, dev]}}}
+      - orbed: {context: [gcp-orb]}
+      - deploy:
+          context: gcp-prod
+          filters: {branches: {only: main}}
+"""
+OLD_JOB = {
+    "GCP_PROJECT_ID": "123456789012",
+    "GCP_WIP_ID": "circleci",
+    "GCP_WIP_PROVIDER_ID": "circleci-acme",
+    "PROD_ACCOUNT": "deploy@acme-prod.iam.gserviceaccount.com",
+    "GCP_SERVICE_ACCOUNT_EMAIL": "preview@acme-dev.iam.gserviceaccount.com",
+    "CIRCLE_ORGANIZATION_ID": ORGANIZATION_ID,
+    "CIRCLE_PROJECT_ID": PROJECT_ID,
+}
+
+
+def test_moving_in_from_circlecis_page(cli: Any, path: Path) -> None:
+    config = path.with_name("config.yml")
+    config.write_text(CIRCLECI_PAGE)
+    flags = ["--from-circleci", str(config), "--project-id", "acme-identity", "--manifest", str(path)]
+    missing = cli("init", *flags, **OLD_JOB)
+    assert missing.returncode == 2
+    assert "OIDC_SERVICE_ACCOUNT_EMAIL" in missing.stderr
+    assert "gcp-orb" in missing.stderr
+    config.write_text(CIRCLECI_PAGE.replace("use_oidc: true", "use_oidc: false"))
+    done = cli("init", *flags, **OLD_JOB)
+    assert done.returncode == 0, done.stderr
+    made = tomllib.loads(path.read_text())["identities"]
+    assert made["deploy"]["allow"] == [{"project": PROJECT_ID, "branch": "main"}]
+    assert made["preview"]["allow"] == [{"project": PROJECT_ID}]
+    assert "/feature-.*/" in done.stderr
+    assert "gcp-prod" in path.read_text()
+    import yaml
+
+    jobs = yaml.safe_load(done.stdout)["jobs"]
+    assert set(jobs) == {"deploy", "preview"}
+    assert jobs["deploy"]["steps"][1] == {"run": f"gcp-wif login --manifest {path} --identity deploy"}
+    assert "gcp-oidc-generate-cred-config-file, gcp-oidc-authenticate" in done.stdout
+
+
+def test_the_orb_is_found_too(cli: Any, path: Path) -> None:
+    config = path.with_name("config.yml")
+    config.write_text(CIRCLECI_PAGE)
+    env = OLD_JOB | {"OIDC_SERVICE_ACCOUNT_EMAIL": "orb-account@acme-prod.iam.gserviceaccount.com"}
+    flags = ["--from-circleci", str(config), "--project-id", "acme-identity", "--manifest", str(path), "--json"]
+    done = cli("init", *flags, **env)
+    assert json.loads(done.stdout)["identities"] == ["deploy", "preview", "orb-account"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("jobs: [", "WIF113"),
+        ("- a", "WIF113"),
+        ("jobs: {a: {steps: [checkout]}}", "WIF114"),
+        ("jobs: {a: {steps: null}, b: 1, c: {steps: [1, {x: {y: z}, w: 1}]}}", "WIF114"),
+        ("a: &a [*a]\njobs: {x: {steps: *a}}", "WIF11"),
+        ("!!python/object/apply:os.system ['true']", "WIF113"),
+    ],
+)
+def test_other_files_are_refused(text: str, code: str, cli: Any, path: Path) -> None:
+    config = path.with_name("config.yml")
+    config.write_text(text)
+    done = cli("init", "--from-circleci", str(config), *FLAGS, "--manifest", str(path))
+    assert done.returncode == 2
+    assert code in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not path.exists()
