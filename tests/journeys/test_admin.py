@@ -366,7 +366,7 @@ def test_interrupted_it_says_what_was_done_and_the_next_run_goes_on(number: sign
         stderr=subprocess.PIPE,
         text=True,
         # A test run in the background of a shell inherits an ignored SIGINT.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no threads yet
     )
     try:
         deadline = time.monotonic() + 30
