@@ -291,15 +291,14 @@ def test_the_mistake_is_refused_in_googles_words(kind: RefusalKind, google: Goog
 @pytest.mark.parametrize(
     "claims",
     [
-        {"iat": None},
-        {"iat": NOW + 3000},
-        {"exp": NOW - 1},
-        {"iat": NOW - 90_000},
-        {"exp": None},
-        {"exp": "soon"},
-        {"iat": True},
+        pytest.param({"iat": None}, id="no iat"),
+        pytest.param({"iat": NOW + 3000}, id="iat to come"),
+        pytest.param({"exp": NOW - 1}, id="expired"),
+        pytest.param({"iat": NOW - 90_000}, id="older than a day"),
+        pytest.param({"exp": None}, id="no exp"),
+        pytest.param({"exp": "soon"}, id="exp is text"),
+        pytest.param({"iat": True}, id="iat is a bool"),
     ],
-    ids=str,
 )
 def test_times_that_google_does_not_take(claims: dict[str, Any], google: Google) -> None:
     assert "stale to sign-in" in refused(google, google.emulator.token(**claims))
