@@ -358,15 +358,17 @@ def test_an_admin_with_the_roles_that_are_named_applies(run: Run, tmp_path: Path
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_says_what_was_done_and_the_next_run_goes_on(number: signal.Signals, run: Run) -> None:
     run.emulator.faults({"match": {"call": "providers.create"}, "action": {"latency_ms": 3000}})
-    command = [sys.executable, "-m", "gcp_wif", "apply", "--yes", "--manifest", str(run.path)]
+    # A test run in the background of a shell inherits an ignored SIGINT.
+    program = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "runpy.run_module('gcp_wif', run_name='__main__')"
+    )
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-c", program, "apply", "--yes", "--manifest", str(run.path)],
         env=run.cli.env | run.emulator.environ(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A test run in the background of a shell inherits an ignored SIGINT.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no threads yet
     )
     try:
         deadline = time.monotonic() + 30
