@@ -26,6 +26,7 @@ _COMMANDS = (
     "plan",
     "apply",
     "destroy",
+    "render",
     "emulator",
     "demo",
 )

@@ -21,6 +21,7 @@ COMMANDS = (
     "plan",
     "apply",
     "destroy",
+    "render",
     "emulator",
     "demo",
 )

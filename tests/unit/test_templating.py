@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 def test_delimiters_of_the_targets_are_text(folder: Path) -> None:
     text = render_template("one.txt", {"a": "x"}, filters=FILTERS, folder=folder)
     assert text == "a 'x' << b >> {{ c }} ${d} [[ -n $e ]]\n"
-    assert render_template("outer.txt", {"a": "x"}, filters=FILTERS, folder=folder) == text + "\nend"
+    assert render_template("outer.txt", {"a": "x"}, filters=FILTERS, folder=folder) == text + "end"
 
 
 @pytest.mark.parametrize("name", ["one.txt", "outer.txt", "branch.txt"])

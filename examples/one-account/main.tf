@@ -1,0 +1,87 @@
+# Made by:  gcp-wif render terraform --manifest gcp-wif.toml
+# Made from the manifest: change that and run the command again.
+
+terraform {
+  required_version = ">= 1.5"
+
+  required_providers {
+    google = {
+      source  = "hashicorp/google"
+      version = ">= 5.0"
+    }
+  }
+}
+
+resource "google_iam_workload_identity_pool" "pool" {
+  project                   = "acme-identity"
+  workload_identity_pool_id = "circleci"
+
+  disabled = false
+
+  lifecycle {
+    ignore_changes = [display_name, description]
+  }
+}
+
+resource "google_iam_workload_identity_pool_provider" "provider" {
+  project                            = "acme-identity"
+  workload_identity_pool_id          = google_iam_workload_identity_pool.pool.workload_identity_pool_id
+  workload_identity_pool_provider_id = "circleci-acme"
+
+  disabled            = false
+  attribute_condition = "(!('oidc.circleci.com/ssh-rerun' in assertion) || assertion['oidc.circleci.com/ssh-rerun'] == false) && (attribute.project_ref in ['1b7e2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b/refs/heads/main'])"
+
+  attribute_mapping = {
+    "google.subject"        = "assertion.sub.contains('/vcs-origin/') ? assertion.sub.extract('{v1}/vcs-origin/') : assertion.sub"
+    "attribute.project_ref" = "'oidc.circleci.com/project-id' in assertion && 'oidc.circleci.com/vcs-ref' in assertion && !assertion['oidc.circleci.com/project-id'].contains('/') ? assertion['oidc.circleci.com/project-id'] + '/' + assertion['oidc.circleci.com/vcs-ref'] : ''"
+  }
+
+  oidc {
+    issuer_uri        = "https://oidc.circleci.com/org/8f3c1d52-6a0b-4c7e-9d21-5b7f3e9a1c04"
+    allowed_audiences = ["8f3c1d52-6a0b-4c7e-9d21-5b7f3e9a1c04"]
+  }
+
+  lifecycle {
+    ignore_changes = [display_name, description]
+  }
+}
+
+resource "google_service_account" "deploy" {
+  project    = "acme-prod"
+  account_id = "deploy"
+
+  lifecycle {
+    ignore_changes = [display_name, description]
+  }
+}
+
+resource "google_service_account_iam_member" "deploy" {
+  for_each = toset([
+    "principalSet://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/circleci/attribute.project_ref/1b7e2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b/refs/heads/main",
+  ])
+
+  service_account_id = google_service_account.deploy.name
+  role               = "roles/iam.workloadIdentityUser"
+  member             = each.value
+
+  depends_on = [google_iam_workload_identity_pool_provider.provider]
+}
+
+resource "google_project_iam_member" "acme-prod" {
+  for_each = {
+    "roles/run.developer serviceAccount:deploy@acme-prod.iam.gserviceaccount.com" = {
+      role   = "roles/run.developer"
+      member = google_service_account.deploy.member
+    }
+    "roles/iam.serviceAccountViewer serviceAccount:deploy@acme-prod.iam.gserviceaccount.com" = {
+      role   = "roles/iam.serviceAccountViewer"
+      member = google_service_account.deploy.member
+    }
+  }
+
+  project = "acme-prod"
+  role    = each.value.role
+  member  = each.value.member
+
+  depends_on = [google_iam_workload_identity_pool_provider.provider]
+}

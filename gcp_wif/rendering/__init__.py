@@ -1,0 +1,8 @@
+"""The repository's journey: what people commit, made from the manifest.
+
+Pure: a manifest, or what it asks of Google, goes in; text comes out, the same every time, through the templates of
+``templates/``. Every value passes a filter of `quoting` for the language that it lands in.
+
+`circleci` needs the core install alone; `terraform` and `gcloud` know what `apply` makes from `gcp_wif.provisioning`,
+and so need the extra ``admin``. Import from these modules: a job's install has no use for all of them at once.
+"""
