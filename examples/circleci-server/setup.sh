@@ -104,7 +104,7 @@ members=(
   principalSet://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/circleci-server/attribute.project_ref/1b7e2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b/refs/heads/main
 )
 for member in "${members[@]}"; do
-  gcloud iam service-accounts add-iam-policy-binding "$account" --project=acme-prod \
+  gcloud iam service-accounts add-iam-policy-binding projects/acme-prod/serviceAccounts/deploy@acme-prod.iam.gserviceaccount.com \
     --role=roles/iam.workloadIdentityUser --member="$member" --condition=None --format=none
 done
 

@@ -27,6 +27,7 @@ _COMMANDS = (
     "apply",
     "destroy",
     "render",
+    "doctor",
     "emulator",
     "demo",
 )

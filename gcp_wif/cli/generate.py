@@ -13,7 +13,7 @@ from gcp_wif.job.target import ProjectChoice, Target, resolve_target
 if TYPE_CHECKING:
     from gcp_wif.manifest import Manifest
 
-__all__ = ["choose_target", "main", "run_generate"]
+__all__ = ["choose_target", "main", "run_generate", "target_of"]
 
 
 def choose_target(options: TargetOptions, around: Surroundings) -> Target:
@@ -29,10 +29,15 @@ def choose_target(options: TargetOptions, around: Surroundings) -> Target:
     from gcp_wif.cli.manifests import read_manifest  # a job without a manifest does not load it
 
     manifest = read_manifest(options.manifest, around.cwd)
-    return resolve_target(options.flags(), around.environ, _target_of(manifest, options.identity))
+    return resolve_target(options.flags(), around.environ, target_of(manifest, options.identity))
 
 
-def _target_of(manifest: "Manifest", name: str | None) -> Target:
+def target_of(manifest: "Manifest", name: str | None) -> Target:
+    """The target of one identity.
+
+    Raises:
+        InputError: WIF111 where it is not named and there are several, or there is none of that name.
+    """
     names = ", ".join(manifest.identities)
     if name is None and len(manifest.identities) > 1:
         raise InputError(f"--identity is needed: the manifest has {names}.", code="WIF111")

@@ -10,6 +10,7 @@ from gcp_wif.federation.evaluation import evaluate
 from gcp_wif.federation.expressions import extract
 from gcp_wif.federation.lint import Problem, lint_provider
 from gcp_wif.federation.token import check_token
+from gcp_wif.federation.trace import SubExpression, trace_condition
 
 __all__ = [
     "CompiledFederation",
@@ -17,9 +18,11 @@ __all__ = [
     "Problem",
     "ProviderRules",
     "Step",
+    "SubExpression",
     "check_token",
     "compile_manifest",
     "evaluate",
     "extract",
     "lint_provider",
+    "trace_condition",
 ]

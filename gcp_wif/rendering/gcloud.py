@@ -93,7 +93,9 @@ def _account(account: DesiredAccount) -> dict[str, Any]:
     return {
         "email": account.email,
         "id": account.email.account_id,
-        "where": f"--project={account.project_id}" if account.project_id else "--project=-",
+        # gcloud takes no --project=- where the project is not known, but a whole name (observed, 528).
+        "resource": account.resource,
+        "where": f"--project={account.project_id}",
         "create": account.create,
         "settings": _names(account.fields, "display_name"),
         "members": account.members,

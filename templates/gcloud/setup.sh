@@ -89,8 +89,8 @@ if [[ -n $state ]]; then
 fi
 [% for account in accounts %]
 
-account=[= account.email | bash =]
 [% if account.create %]
+account=[= account.email | bash =]
 settings=(
 [% for each in account.settings %]
   [= each | bash =]
@@ -111,7 +111,7 @@ members=(
 [% endfor %]
 )
 for member in "${members[@]}"; do
-  gcloud iam service-accounts add-iam-policy-binding "$account" [= account.where | bash =] \
+  gcloud iam service-accounts add-iam-policy-binding [= account.resource | bash =] \
     --role=[= role | bash =] --member="$member" --condition=None --format=none
 done
 [% endfor %]

@@ -11,40 +11,17 @@ from typing import Any
 
 import pytest
 import requests
-from google.auth import exceptions, identity_pool
-from google.auth.transport.requests import AuthorizedSession, Request
+from google.auth import exceptions
+from google.auth.transport.requests import AuthorizedSession
 from google.oauth2.credentials import Credentials as BearerCredentials
 from google_setup import ACCOUNT, PROVIDER, Google
+from real_client import SCOPES, login
 
 from gcp_wif.emulator.issuer import ORGANIZATION_ID, PROJECT_ID
 from gcp_wif.names import Principal, ProviderName
 from gcp_wif.refusals import RefusalKind, recognise
 
-SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 POOLS = "/v1/projects/123456789012/locations/global/workloadIdentityPools"
-
-
-class _Supplier(identity_pool.SubjectTokenSupplier):
-    def __init__(self, token: str) -> None:
-        self.token = token
-
-    def get_subject_token(self, context: Any, request: Any) -> str:
-        return self.token
-
-
-def login(google: Google, token: str | None = None, **changes: Any) -> Any:
-    """google-auth's own exchange and impersonation."""
-    http = google.emulator.http
-    config = {
-        "audience": google.provider.audience,
-        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
-        "token_url": f"{http}/v1/token",
-        "service_account_impersonation_url": f"{http}/v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken",
-        "subject_token_supplier": _Supplier(google.emulator.token() if token is None else token),
-    } | changes
-    credentials = identity_pool.Credentials(**config, scopes=SCOPES)
-    credentials.refresh(Request())
-    return credentials
 
 
 def refused(google: Google, token: str | None = None, **changes: Any) -> str:

@@ -44,6 +44,10 @@ def script(
     return run
 
 
+DEFAULT = "123456789012-compute@developer.gserviceaccount.com"
+"""One of Google's default accounts, whose email does not tell its project."""
+
+
 def toml(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
@@ -78,6 +82,7 @@ def test_what_is_deleted_or_different_is_mended(script: Any, cli: Any, emulator:
     provider = pool.providers["circleci-acme"]
     provider.content["oidc"]["jwksJson"] = '{"keys": []}'
     pool.deleted_at = provider.deleted_at = emulator.state.clock.now()
+    emulator.state.accounts.put(DEFAULT, emulator.state.project_id)
     text = (
         MANIFEST.replace('display_name = "CircleCI"', f"disabled = true\ndescription = {toml(AWKWARD)}")
         .replace('display_name = "Deploy"', f"description = {toml(AWKWARD)}")
@@ -88,6 +93,11 @@ def test_what_is_deleted_or_different_is_mended(script: Any, cli: Any, emulator:
 "attribute.odd" = {toml(CONDITION + " ? '|;~' : 'x'")}""",
         )
         .replace("[pool]", "audience = []\n\n[pool]")
+        + f"""
+[identities.default]
+service_account = "{DEFAULT}"
+allow = [{{ project = "55aa2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b" }}]
+"""
     )
     done = script(rendered(text))
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,166 @@
+"""`gcp-wif doctor`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, surroundings, terminal
+from gcp_wif.cli.options import ConfigFileOptions, TargetOptions
+from gcp_wif.cli.output import Terminal
+from gcp_wif.errors import InputError, MissingExtraError
+from gcp_wif.files import write_new
+from gcp_wif.job.generate import Surroundings
+
+if TYPE_CHECKING:
+    from gcp_wif.doctor import Case, Finding, Report
+
+__all__ = ["finding_lines", "main"]
+
+_MARKS = {"fine": "✓", "broken": "✗", "unknown": "?", "skipped": "·"}
+_COLOURS = {"fine": "green", "broken": "red", "unknown": "yellow", "skipped": "bright_black", "advice": "yellow"}
+
+
+class _Options(OptionGroup):
+    token_env: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Variable with the token. [default: CIRCLE_OIDC_TOKEN, if set]")
+    ] = None
+    claims: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Claims as JSON, in place of a token: a dry run.")
+    ] = None
+    error: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="What gcloud, google-auth, Node or Terraform printed; - for stdin."),
+    ] = None
+    live: Annotated[bool, typer.Option("--live", help="Look at Google, with the admin's credentials.")] = False
+    impersonate_service_account: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="With --live: act as this account.")
+    ] = None
+    provider_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="`… providers describe --format=json`, saved.")
+    ] = None
+    pool_file: Annotated[str | None, typer.Option(metavar="FILE", help="The same of the pool.")] = None
+    account_file: Annotated[str | None, typer.Option(metavar="FILE", help="The same of the service account.")] = None
+    policy_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The account's `get-iam-policy --format=json`, saved.")
+    ] = None
+    project_policy_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The project's, for direct federation.")
+    ] = None
+    explain: Annotated[str | None, typer.Option(metavar="CODE", help="Print what a code means, and end.")] = None
+    html: Annotated[str | None, typer.Option(metavar="FILE", help="Write a page to keep as an artifact.")] = None
+
+
+@command(TargetOptions, ConfigFileOptions, _Options, CommonOptions)
+def main(target: TargetOptions, config: ConfigFileOptions, options: _Options, common: CommonOptions) -> None:
+    """Say why Google refuses: the chain link by link, the first broken one, the evidence, and what mends it.
+
+    From a job (its environment and files), a manifest (--manifest), Google (--live), or saved answers of gcloud. What
+    was not seen is unknown. Exit code 1 where a link is broken.
+    """
+    out, around = terminal(common), surroundings()
+    from gcp_wif.doctor import examine, explain
+
+    if options.explain is not None:
+        out.raw(explain(options.explain).encode())
+        return
+    report = examine(_case(target, config, options, around, out))
+    _show(report, out)
+    if options.html is not None:
+        from gcp_wif.doctor.page import page
+
+        path = Path(around.cwd, options.html)
+        write_new(path, page(report, around.clock()).encode(), replace=True, origin="--html")
+        out.say(f"page               {path}")
+    out.data(_document(report))
+    raise typer.Exit(1 if report.broken else 0)
+
+
+def _case(
+    target: TargetOptions, config: ConfigFileOptions, options: _Options, around: Surroundings, out: Terminal
+) -> "Case":
+    from gcp_wif.cli.cases import add_error, add_files, add_google, add_job, add_manifest, empty_case
+
+    case = add_job(empty_case(around), target, config.output_file, (options.token_env, options.claims), around)
+    if target.manifest is not None:
+        case = add_manifest(case, target, around)
+    names = ("provider_file", "pool_file", "account_file", "policy_file", "project_policy_file")
+    files = {name.removesuffix("_file"): getattr(options, name) for name in names if getattr(options, name) is not None}
+    case = add_files(case, files, around)
+    if options.live:
+        try:
+            case = add_google(case, endpoints(around, out), options.impersonate_service_account)
+        except ImportError:
+            raise MissingExtraError("admin", command="doctor --live") from None
+    if options.error is not None:
+        text = sys.stdin.read(100_000) if options.error == "-" else options.error
+        case = add_error(case, text, out)
+    elif case.claims is None and case.provider is None and case.config is None:
+        raise InputError(
+            "There is nothing to look at: no token, no config, no manifest, no error.",
+            hint="In a job: gcp-wif doctor. Elsewhere: --manifest FILE, --claims FILE, --live, or --error TEXT.",
+            code="WIF918",
+        )
+    return case
+
+
+def finding_lines(finding: "Finding") -> list[str]:
+    """A finding for people."""
+    lines = [f"{finding.code} {finding.link}: {finding.message}"]
+    if finding.expected:
+        lines.append(f"  expected  {finding.expected}")
+    if finding.found:
+        lines.append(f"  found     {finding.found}")
+    return lines + [f"  → {line}" for line in finding.mend]
+
+
+def _show(report: "Report", out: Terminal) -> None:
+    for link in report.links:
+        mark = typer.style(f"{_MARKS[link.state]} {link.name:<10}", fg=_COLOURS[link.state])
+        out.say(f"{mark} {link.detail or ('' if link.state != 'unknown' else 'not seen')}".rstrip())
+    if report.attributes:
+        out.say("")
+        for row in report.attributes:
+            out.say(f"{row.target} = {row.value if row.value is not None else '(not set)'}  ({row.size} bytes)")
+    if report.trace:
+        out.say("")
+        for part in report.trace:
+            value = part.value if part.value is not None else f"error: {part.error}"
+            colour = "red" if part.depth == 0 and part.failed else None
+            out.say(f"{'  ' * part.depth}{typer.style(value, fg=colour)}  ←  {part.text}")
+    for name, account in report.accounts.items():
+        out.say(f"this token is the identity {name}: {account}")
+    for finding in report.findings:
+        out.say("")
+        first, *rest = finding_lines(finding)
+        out.say(typer.style(first, fg=_COLOURS[finding.level], bold=finding.level == "broken"))
+        for line in rest:
+            out.say(line)
+    if not report.findings:
+        out.say("Every link holds.")
+
+
+def _document(report: "Report") -> dict[str, Any]:
+    broken = report.broken
+    return {
+        "broken": broken.code if broken else None,
+        "links": [link._asdict() for link in report.links],
+        "findings": [
+            {
+                "code": each.code,
+                "link": each.link,
+                "level": each.level,
+                "message": each.message,
+                "expected": each.expected,
+                "found": each.found,
+                "mend": list(each.mend),
+            }
+            for each in report.findings
+        ],
+        "claims": dict(report.claims),
+        "attributes": [row._asdict() for row in report.attributes],
+        "trace": [part._asdict() for part in report.trace],
+        "principals": list(report.principals),
+        "accounts": dict(report.accounts),
+    }
