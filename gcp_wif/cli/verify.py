@@ -7,6 +7,8 @@ from gcp_wif.cli.command import CommonOptions, command, endpoints, surroundings,
 from gcp_wif.cli.options import ConfigFileOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.endpoints import Endpoints
+from gcp_wif.errors import GcpWifError, RefusedError
+from gcp_wif.job.export import read_config
 from gcp_wif.job.generate import Surroundings, config_path
 from gcp_wif.job.verify import verify
 
@@ -15,7 +17,10 @@ __all__ = ["main", "run_verify"]
 
 def run_verify(config: Path, endpoints: Endpoints, around: Surroundings, out: Terminal) -> dict[str, Any]:
     """Do the exchange; returns the JSON shape."""
-    done = verify(config, endpoints, around)
+    try:
+        done = verify(config, endpoints, around)
+    except RefusedError as error:
+        raise _with_finding(error, config, around) from None
     for warning in done.warnings:
         out.warn(warning)
     account = done.service_account or "none: direct federation"
@@ -28,6 +33,23 @@ def run_verify(config: Path, endpoints: Endpoints, around: Surroundings, out: Te
         "expires_at": f"{done.expires_at:%Y-%m-%dT%H:%M:%SZ}",
         "warnings": list(done.warnings),
     }
+
+
+def _with_finding(error: RefusedError, config: Path, around: Surroundings) -> RefusedError:
+    """Google's refusal, ended by what the doctor makes of it with what a job has."""
+    from gcp_wif.cli.cases import case_of_job
+    from gcp_wif.doctor import examine
+
+    try:
+        report = examine(case_of_job(read_config(config), around.clock(), error))
+    except GcpWifError:  # the refusal is what matters
+        return error
+    found = report.broken
+    if found is None:
+        return error
+    lines = [found.message, *([f"found: {found.found}"] if found.found else []), *(f"- {line}" for line in found.mend)]
+    lines.append("Look closer: gcp-wif doctor, or where you may read Google: gcp-wif doctor --live")
+    return RefusedError(error.message, hint="\n".join(lines), code=error.code)
 
 
 @command(ConfigFileOptions, CommonOptions)

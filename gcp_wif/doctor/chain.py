@@ -49,7 +49,9 @@ def provider_findings(case: Case) -> Iterator[Finding]:
                 if case.manifest
                 else f"{command} create{'-oidc' * (what == 'provider')} {target}"
             )
-            yield Finding(codes[0], "provider", "broken", f"The {what} does not exist.", None, str(name), (make,))
+            there = ", ".join(case.other_providers) if what == "provider" else ""
+            message = f"The {what} does not exist." + (f" The pool has {there}." if there else "")
+            yield Finding(codes[0], "provider", "broken", message, None, str(name), (make,))
             return
         if not isinstance(state, Mapping):
             continue

@@ -32,6 +32,17 @@ _LINK_OF_REFUSAL = {
     RefusalKind.ACCOUNT_DISABLED: "account",
 }
 
+_CLAIMS_OF_LINK = {
+    "time": ("iat", "exp"),
+    "issuer": ("iss",),
+    "audience": ("aud",),
+    "subject": ("sub",),
+    **dict.fromkeys(
+        ("mapping", "condition", "binding"),
+        tuple(f"oidc.circleci.com/{name}" for name in ("project-id", "vcs-ref", "context-ids", "ssh-rerun")),
+    ),
+}
+
 
 def examine(case: Case) -> Report:
     """Walk the chain.
@@ -76,8 +87,18 @@ def _with_error(case: Case, broken: list[Finding]) -> list[Finding]:
         code = "WIF929"
         message = "The binding is there and fits this token, so it is most likely too new: it has not propagated."
         mends = ("Wait: typically 2 minutes, sometimes 7 or more; `gcp-wif apply --wait --token-env NAME` does.",)
-    found = Finding(code, link, "broken", message, None, case.sentence, mends)
+    found = Finding(code, link, "broken", message, None, _evidence(case, link), mends)
     return sorted([*broken, found], key=lambda each: LINKS.index(each.link))
+
+
+def _evidence(case: Case, link: str) -> str | None:
+    """What the token says of the thing that Google refused; the sentence where there is no token."""
+    claims = case.claims
+    if claims is None:
+        return case.sentence
+    names = _CLAIMS_OF_LINK.get(link, ())
+    shown = [f"{name} is {hide_tokens(str(claims.get(name, 'absent')))[:200]}" for name in names]
+    return "; ".join(shown) or case.sentence
 
 
 def _unknown(case: Case, broken: list[Finding]) -> list[Finding]:

@@ -22,6 +22,7 @@ COMMANDS = (
     "apply",
     "destroy",
     "render",
+    "doctor",
     "emulator",
     "demo",
 )

@@ -1,0 +1,266 @@
+"""`gcp-wif doctor` as people call it: from a job, a manifest, saved answers, an error; as tree, JSON and page."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doctor_corpus import MEMBER, NO_SSH, OTHER, Q, healthy
+from google_setup import ACCOUNT, Google
+from provisioned import MANIFEST
+
+from gcp_wif.doctor import explain
+from gcp_wif.doctor.explanations import CODES
+from gcp_wif.emulator.issuer import ORGANIZATION_ID, PROJECT_ID, circleci_claims
+
+SENTENCE = "The given credential is rejected by the attribute condition."
+PRINTED = {
+    "gcloud": "ERROR: (gcloud.auth.print-access-token) There was a problem refreshing your auth tokens: ('Error "
+    f'code unauthorized_client: {SENTENCE}\', \'{{"error":"unauthorized_client"}}\')',
+    "google-auth": f"google.auth.exceptions.OAuthError: ('Error code unauthorized_client: {SENTENCE}', '{{}}')",
+    "Node": f"Error: Error code unauthorized_client: {SENTENCE}\n    at StsCredentials.exchangeToken",
+    "Terraform": f'Error: oauth2/google: status code 400: {{"error":"x","error_description":"{SENTENCE}"}}',
+}
+
+
+@pytest.fixture
+def job(google: Google) -> dict[str, str]:
+    healthy(google)
+    return google.job()
+
+
+def document(cli: Any, *arguments: str, **env: str) -> dict[str, Any]:
+    done = cli("doctor", *arguments, "--json", **env)
+    assert "Traceback" not in done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == (1 if found["broken"] else 0), done.stderr
+    return found
+
+
+def test_a_job_that_works(cli: Any, job: dict[str, str]) -> None:
+    assert cli("login", **job).returncode == 0
+    found = document(cli, "--live", **job)
+    assert found["findings"] == []
+    assert {link["state"] for link in found["links"]} == {"fine"}
+    assert found["attributes"][1]["value"] == PROJECT_ID
+    assert any(principal.endswith(f"attribute.project/{PROJECT_ID}") for principal in found["principals"])
+
+
+def test_what_a_job_alone_cannot_see_is_unknown(cli: Any, job: dict[str, str]) -> None:
+    assert cli("login", **job).returncode == 0
+    found = document(cli, **job)
+    states = {link["name"]: link["state"] for link in found["links"]}
+    assert states["time"] == "fine"
+    assert states["condition"] == states["binding"] == "unknown"
+    mends = "\n".join(line for each in found["findings"] for line in each["mend"])
+    assert "providers describe circleci-acme --workload-identity-pool=circleci" in mends
+    assert f"get-iam-policy {ACCOUNT}" in mends
+
+
+def test_saved_answers_settle_it(cli: Any, google: Google, job: dict[str, str], tmp_path: Path) -> None:
+    import requests
+
+    http = google.emulator.http
+    files = {"provider": f"{http}{Q}", "policy": f"{http}/v1/projects/-/serviceAccounts/{ACCOUNT}:getIamPolicy"}
+    for name, url in files.items():
+        verb = "POST" if name == "policy" else "GET"
+        (tmp_path / f"{name}.json").write_text(requests.request(verb, url, timeout=10).text)
+    flags = ["--provider-file", str(tmp_path / "provider.json"), "--policy-file", str(tmp_path / "policy.json")]
+    token = job["CIRCLE_OIDC_TOKEN"]
+    found = document(cli, *flags, **job)
+    assert found["broken"] is None
+    other = google.emulator.token(project=OTHER)
+    found = document(cli, *flags, **(job | {"CIRCLE_OIDC_TOKEN": other}))
+    assert found["broken"] == "WIF508"
+    assert token not in json.dumps(found)
+
+
+@pytest.mark.parametrize("client", PRINTED)
+def test_an_error_of_any_client_is_recognised(client: str, cli: Any) -> None:
+    done = cli("doctor", "--error", PRINTED[client])
+    assert done.returncode == 1
+    assert "WIF508" in done.stderr
+    piped = cli("doctor", "--error", "-", stdin=PRINTED[client].encode())
+    assert "WIF508" in piped.stderr
+
+
+def test_an_error_with_a_token_at_hand_says_which_cause_holds(cli: Any, google: Google, job: dict[str, str]) -> None:
+    healthy(google, condition=f"{NO_SSH} && attribute.project_id == 'x'")
+    found = document(cli, "--live", "--error", PRINTED["gcloud"], **job)
+    assert found["broken"] == "WIF911"
+    assert "attribute.project" in found["findings"][0]["message"]
+
+
+def test_a_dry_run_from_the_manifest_alone(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "gcp-wif.toml").write_text(MANIFEST)
+    flags = ["--manifest", str(tmp_path / "gcp-wif.toml"), "--identity", "deploy"]
+    path = tmp_path / "claims.json"
+
+    def ask(**changes: Any) -> dict[str, Any]:
+        import time
+
+        path.write_text(json.dumps(circleci_claims(changes, time.time())))
+        return document(cli, *flags, "--claims", str(path))
+
+    main = ask()
+    assert main["broken"] is None
+    assert main["accounts"] == {"deploy": ACCOUNT}
+    assert main["attributes"][0]["target"] == "google.subject"
+    assert main["attributes"][0]["size"] == 127
+    other = ask(**{"oidc.circleci.com/vcs-ref": "refs/heads/release/1"})
+    assert other["broken"] == "WIF508"
+    assert other["trace"][0]["value"] == "false"
+    assert any(part["text"].startswith("attribute.project_ref in") for part in other["trace"])
+    # Admitted, as it is another identity's token, but not for this one.
+    legacy = ask(project="55aa2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b")
+    assert legacy["broken"] == "WIF923"
+    assert legacy["accounts"] == {"legacy": "legacy@acme-prod.iam.gserviceaccount.com"}
+
+
+def test_login_ends_a_refusal_with_the_finding(cli: Any, google: Google, job: dict[str, str]) -> None:
+    healthy(google, condition=f"{NO_SSH} && attribute.project == 'x'")
+    done = cli("login", **job)
+    assert done.returncode == 1
+    assert SENTENCE in done.stderr
+    assert f"oidc.circleci.com/project-id is {PROJECT_ID}" in done.stderr
+    assert "gcp-wif doctor" in done.stderr
+    assert job["CIRCLE_OIDC_TOKEN"] not in done.stderr
+
+
+def test_every_code_is_explained(cli: Any) -> None:
+    for code in CODES:
+        text = explain(code)
+        assert text.startswith(code)
+        assert len(text) > 60
+    assert cli("doctor", "--explain", "wif911").stdout == explain("WIF911")
+    assert cli("doctor", "--explain", "WIF000").returncode == 2
+
+
+def test_every_code_that_the_doctor_can_give_is_explained() -> None:
+    source = "".join(path.read_text() for path in (Path(__file__).parents[2] / "gcp_wif/doctor").glob("*.py"))
+    given = set(re.findall(r'"(WIF9[0-9]{2})"', source)) - {"WIF910", "WIF917"}
+    assert given <= set(CODES)
+
+
+def test_nothing_to_look_at(cli: Any) -> None:
+    done = cli("doctor")
+    assert done.returncode == 2
+    assert "WIF918" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{", '{"bindings": 1}', '{"bindings": [1]}', '{"bindings": [{"members": [1]}]}']
+)
+def test_files_that_are_no_answers(text: str, cli: Any, job: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(text)
+    done = cli("doctor", "--policy-file", str(tmp_path / "x.json"), **job)
+    assert done.returncode == 2
+    assert "WIF917" in done.stderr
+
+
+ADVICE = {
+    "WIF951": {"accounts": {ACCOUNT: [MEMBER.rpartition("/attribute.")[0] + "/*"]}},
+    "WIF952": {
+        "mapping": {"google.subject": "assertion.sub", "attribute.org_id": "assertion.aud"},
+        "condition": NO_SSH,
+        "accounts": {ACCOUNT: [MEMBER.replace(f"project/{PROJECT_ID}", f"org_id/{ORGANIZATION_ID}")]},
+    },
+    "WIF954": {"condition": f"{NO_SSH} && assertion['oidc.circleci.com/vcs-origin'].startsWith('github.com/acme')"},
+    "WIF955": {
+        "mapping": {"google.subject": "assertion.sub", "attribute.repo": "assertion['oidc.circleci.com/vcs-origin']"},
+        "condition": NO_SSH,
+        "accounts": {ACCOUNT: [MEMBER.replace(f"project/{PROJECT_ID}", "repo/github.com/acme/app")]},
+    },
+    "WIF956": {"condition": "true || true"},
+}
+
+
+@pytest.mark.parametrize("code", ADVICE)
+def test_what_works_and_should_not_be_so(code: str, cli: Any, google: Google, job: dict[str, str]) -> None:
+    healthy(google, **ADVICE[code])
+    found = document(cli, "--live", **job)
+    assert found["broken"] is None, found["findings"]
+    assert [each["code"] for each in found["findings"]] == [code]
+    assert found["findings"][0]["mend"]
+
+
+def test_a_shared_issuer_without_a_condition(cli: Any, google: Google, job: dict[str, str]) -> None:
+    healthy(google, issuer="https://oidc.circleci.com", condition="")
+    token = google.emulator.token(iss="https://oidc.circleci.com")
+    codes = [each["code"] for each in document(cli, "--live", **(job | {"CIRCLE_OIDC_TOKEN": token}))["findings"]]
+    assert codes == ["WIF953", "WIF956"]
+
+
+def test_two_providers_and_a_long_lifetime(cli: Any, google: Google, job: dict[str, str]) -> None:
+    state = google.emulator.state
+    state.pools.add("123456789012", "circleci", "other", {"oidc": {"issuerUri": "https://x"}})
+    google.emulator.faults(long_lived_accounts=[ACCOUNT])
+    flags = ["--service-account-token-lifetime-seconds", "7200"]
+    assert cli("login", *flags, **job).returncode == 0
+    codes = [each["code"] for each in document(cli, "--live", **job)["findings"]]
+    assert codes == ["WIF957", "WIF958", "WIF522"]  # the last is unknown: the organisation policy cannot be seen
+
+
+def test_an_api_that_is_off(cli: Any, google: Google, job: dict[str, str]) -> None:
+    google.emulator.faults(disabled_services=["iam.googleapis.com"])
+    found = document(cli, "--live", **job)
+    assert found["broken"] == "WIF530"
+
+
+def test_direct_federation(cli: Any, google: Google, job: dict[str, str]) -> None:
+    healthy(google, roles={"acme-prod": {"roles/storage.objectViewer": [MEMBER]}})
+    del job["GCP_SERVICE_ACCOUNT_EMAIL"]
+    flags = ["--direct", "--project-id", "acme-prod", "--live"]
+    assert document(cli, *flags, **job)["broken"] is None
+    healthy(google, roles={"acme-prod": {"roles/storage.objectViewer": []}})
+    found = document(cli, *flags, **job)
+    assert found["broken"] == "WIF928"
+    assert "add-iam-policy-binding acme-prod" in found["findings"][0]["mend"][0]
+
+
+NASTY = "<script>alert(1)</script>\"'&{{ x }}[= y =]"
+
+
+def test_the_page_is_self_contained_and_escapes(cli: Any, google: Google, job: dict[str, str], tmp_path: Path) -> None:
+    healthy(google, condition=f"{NO_SSH} && attribute.project == 'x'")
+    token = google.emulator.token(nasty=NASTY)
+    page = tmp_path / "report.html"
+    done = cli("doctor", "--live", "--html", str(page), **(job | {"CIRCLE_OIDC_TOKEN": token}))
+    assert done.returncode == 1
+    text = page.read_text()
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert not re.search(r"(?:src|href)\s*=|url\(|@import|https?://(?!oidc\.circleci|iam\.googleapis)", text)
+    assert token not in text
+    assert 'id="link-condition"' in text
+
+
+@pytest.mark.client
+@pytest.mark.slow
+def test_the_page_in_a_browser(
+    cli: Any, google: Google, job: dict[str, str], tmp_path: Path, require_client: Callable[..., str]
+) -> None:
+    chromium = require_client("chromium", proves="that the doctor's page is drawn by a real browser")
+    healthy(google, condition=f"{NO_SSH} && attribute.project == 'x'")
+    page = tmp_path / "report.html"
+    cli("doctor", "--live", "--html", str(page), **job)
+    shot = tmp_path / "page.png"
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    flags += ["--window-size=1300,1400", "--hide-scrollbars", "--virtual-time-budget=2000"]
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    drawn = subprocess.run(
+        [chromium, *flags, f"--screenshot={shot}", page.as_uri()], env=env, capture_output=True, timeout=90, check=False
+    )
+    assert drawn.returncode == 0, drawn.stderr
+    assert shot.stat().st_size > 10_000
+    dom = subprocess.run(
+        [chromium, *flags, "--dump-dom", page.as_uri()], env=env, capture_output=True, timeout=90, check=True, text=True
+    ).stdout
+    assert len(re.findall(r'<rect class="fine"', dom)) == 7
+    assert re.search(
+        r'id="link-condition">\s*<title>condition: broken.*?</title>\s*<rect class="broken"', dom, re.DOTALL
+    )
+    assert "oidc.circleci.com/project-id" in dom
