@@ -22,6 +22,7 @@ _COMMANDS = (
     "verify",
     "logout",
     "token",
+    "check",
     "init",
     "plan",
     "apply",

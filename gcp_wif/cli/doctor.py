@@ -118,27 +118,39 @@ def finding_lines(finding: "Finding") -> list[str]:
 def _show(report: "Report", out: Terminal) -> None:
     for link in report.links:
         mark = typer.style(f"{_MARKS[link.state]} {link.name:<10}", fg=_COLOURS[link.state])
-        out.say(f"{mark} {link.detail or ('' if link.state != 'unknown' else 'not seen')}".rstrip())
+        out.say(f"{mark} {_plain(link.detail) or ('' if link.state != 'unknown' else 'not seen')}".rstrip())
     if report.attributes:
         out.say("")
         for row in report.attributes:
-            out.say(f"{row.target} = {row.value if row.value is not None else '(not set)'}  ({row.size} bytes)")
+            value = _plain(row.value) if row.value is not None else "(not set)"
+            out.say(f"{row.target} = {value}  ({row.size} bytes)")
     if report.trace:
         out.say("")
         for part in report.trace:
             value = part.value if part.value is not None else f"error: {part.error}"
             colour = "red" if part.depth == 0 and part.failed else None
-            out.say(f"{'  ' * part.depth}{typer.style(value, fg=colour)}  ←  {part.text}")
+            out.say(f"{'  ' * part.depth}{typer.style(_plain(value), fg=colour)}  ←  {_plain(part.text)}")
+    if report.principals:
+        out.say("")
+        for principal in report.principals:
+            out.say(_plain(principal))
     for name, account in report.accounts.items():
         out.say(f"this token is the identity {name}: {account}")
     for finding in report.findings:
         out.say("")
-        first, *rest = finding_lines(finding)
+        first, *rest = map(_plain, finding_lines(finding))
         out.say(typer.style(first, fg=_COLOURS[finding.level], bold=finding.level == "broken"))
         for line in rest:
             out.say(line)
-    if not report.findings:
-        out.say("Every link holds.")
+    if report.broken is None:
+        unseen = [link.name for link in report.links if link.state == "unknown"]
+        out.say("")
+        out.say(f"No broken link was found; not seen: {', '.join(unseen)}." if unseen else "Every link holds.")
+
+
+def _plain(text: str) -> str:
+    """Text of a claim or of Google's, which must not move the cursor or colour the terminal."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _document(report: "Report") -> dict[str, Any]:

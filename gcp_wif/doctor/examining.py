@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from gcp_wif.doctor.access import access_findings, lifetime_finding, may_impersonate
 from gcp_wif.doctor.advice import advice
 from gcp_wif.doctor.chain import attribute_rows, decision_of, provider_findings, sts_findings, trace_of
+from gcp_wif.doctor.drift import drift
 from gcp_wif.doctor.values import LINKS, Binding, Case, Finding, LinkState, Report
 from gcp_wif.errors import hide_tokens
 from gcp_wif.federation import Decision, compile_manifest
@@ -43,6 +44,12 @@ _CLAIMS_OF_LINK = {
     ),
 }
 
+_UNSEEN = {
+    "lifetime": "no credential config was looked at: gcp-wif doctor --output-file CONFIG",
+    "api": "whether the APIs are on shows in Google alone: gcp-wif doctor --live",
+}
+"""What settles a link about which there is no finding."""
+
 
 def examine(case: Case) -> Report:
     """Walk the chain.
@@ -57,7 +64,7 @@ def examine(case: Case) -> Report:
         broken.append(lifetime)
     broken.sort(key=lambda finding: LINKS.index(finding.link))
     broken = _with_error(case, broken)
-    advised = _distinct(advice(case))
+    advised = _distinct([*drift(case), *advice(case)])
     unknown = _unknown(case, broken)
     if lifetime is not None and lifetime.level == "unknown" and not broken:
         unknown.append(lifetime)
@@ -153,7 +160,7 @@ def _links(
         elif after:
             links.append(LinkState(name, "skipped"))
         elif name in open_links or not seen[name]:
-            links.append(LinkState(name, "unknown"))
+            links.append(LinkState(name, "unknown", _UNSEEN.get(name, "")))
         else:
             links.append(LinkState(name, "fine"))
     return tuple(links)

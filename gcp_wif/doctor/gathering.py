@@ -1,6 +1,7 @@
 """Seeing what there is: Google with the admin's credentials, saved answers of gcloud, or what a manifest would make."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from gcp_wif.errors import InputError
 from gcp_wif.federation import compile_manifest
 from gcp_wif.files import read_bounded
 from gcp_wif.manifest import Manifest
-from gcp_wif.names import ServiceAccountEmail
+from gcp_wif.names import ProviderName, ServiceAccountEmail
 
 if TYPE_CHECKING:
     from gcp_wif.provisioning import Clients, Patience
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["from_files", "from_google", "from_manifest", "json_file", "policy_of"]
 
 _MAX_BYTES = 5_000_000
+_POOL_NAME = re.compile(r"projects/[^/]+/locations/global/workloadIdentityPools/[^/]+")
 
 
 def json_file(path: Path, origin: str) -> dict[str, Any]:
@@ -90,20 +92,87 @@ def from_manifest(case: Case, manifest: Manifest, identity: str | None) -> Case:
 
 
 def from_files(case: Case, files: Mapping[str, Path]) -> Case:
-    """What gcloud printed into ``provider``, ``pool``, ``account``, ``policy`` and ``project_policy``."""
-    changes: dict[str, Any] = {}
-    for name in ("provider", "pool", "account"):
-        if name in files:
-            changes[f"{name}_state"] = json_file(files[name], f"--{name}-file")
+    """What gcloud printed into ``provider``, ``pool``, ``account``, ``policy`` and ``project_policy``.
+
+    What is Google's ends what the manifest would make: the rest is unseen then, not fine.
+
+    Raises:
+        InputError: WIF306 missing, WIF917 not what gcloud prints of such a thing.
+    """
+    if not files:
+        return case
+    changes: dict[str, Any] = {} if case.deployed else _nothing_planned()
+    if "provider" in files:
+        found = json_file(files["provider"], "--provider-file")
+        _check_provider(found)
+        changes["provider_state"] = found
+        if case.provider is None:
+            changes["provider"] = _named(found)
+    if "pool" in files:
+        found = json_file(files["pool"], "--pool-file")
+        if not _POOL_NAME.fullmatch(str(found.get("name"))):
+            raise InputError("--pool-file is no pool.", hint="Save `… describe POOL --format=json`.", code="WIF917")
+        changes["pool_state"] = found
+    if "account" in files:
+        found = json_file(files["account"], "--account-file")
+        if not isinstance(found.get("email"), str):
+            raise InputError(
+                "--account-file is no service account.", hint="Save `… describe EMAIL --format=json`.", code="WIF917"
+            )
+        changes["account_state"] = found
+        if case.account is None and not case.direct:
+            changes["account"] = ServiceAccountEmail.parse(found["email"], origin="--account-file")
     for name in ("policy", "project_policy"):
         if name in files:
             origin = f"--{name.replace('_', '-')}-file"
             changes[name] = policy_of(json_file(files[name], origin), origin)
-    return replace(case, deployed=True, **changes) if changes else case
+    return replace(case, **{"deployed": True, **changes})
+
+
+def _nothing_planned() -> dict[str, Any]:
+    """Every state unseen."""
+    states = ("pool_state", "provider_state", "account_state", "policy", "project_policy")
+    return dict.fromkeys(states) | {"deployed": True}
+
+
+def _named(provider: Mapping[str, Any]) -> ProviderName:
+    name = provider.get("name")
+    hint = "Save `gcloud iam workload-identity-pools providers describe … --format=json`."
+    if not isinstance(name, str):
+        raise InputError("--provider-file has no `name`.", hint=hint, code="WIF917")
+    return ProviderName.parse(name, origin="the name in --provider-file")
+
+
+def _check_provider(found: Mapping[str, Any]) -> None:
+    """Refuse what no provider looks like; only OIDC ones are known here.
+
+    Raises:
+        InputError: WIF917.
+    """
+    oidc, mapping = found.get("oidc"), found.get("attributeMapping") or {}
+    audiences = oidc.get("allowedAudiences") or [] if isinstance(oidc, dict) else None
+    if (
+        not isinstance(oidc, dict)
+        or not isinstance(oidc.get("issuerUri"), str)
+        or not isinstance(audiences, list)
+        or not isinstance(mapping, dict)
+        or not isinstance(found.get("attributeCondition") or "", str)
+        or not all(isinstance(text, str) for text in (*mapping.values(), *audiences))
+    ):
+        raise InputError(
+            "--provider-file is no OIDC provider.",
+            hint="Save `gcloud iam workload-identity-pools providers describe … --format=json`.",
+            code="WIF917",
+        )
 
 
 def from_google(case: Case, clients: "Clients", patience: "Patience") -> Case:
-    """Google as it is; what may not be read stays unseen."""
+    """Google as it is; what may not be read stays unseen.
+
+    Raises:
+        UnavailableError: WIF602 where Google cannot be reached.
+        InputError: WIF812 where the admin's credentials do not work.
+    """
     from gcp_wif.provisioning.values import account_resource, project_resource
 
     name = case.provider
@@ -140,13 +209,26 @@ def from_google(case: Case, clients: "Clients", patience: "Patience") -> Case:
 
 
 def _seen(read: Callable[[], dict[str, Any]], patience: "Patience", disabled: list[str]) -> Document:
+    """One reading: what may not be read is unseen; where nothing answers, or nobody is logged in, nothing can be said.
+
+    Raises:
+        UnavailableError: WIF602.
+        InputError: WIF812.
+    """
+    import requests
     from google.api_core import exceptions
+    from google.auth import exceptions as auth_exceptions
+
+    from gcp_wif.provisioning.failures import explained
+    from gcp_wif.provisioning.patience import is_passing
 
     try:
         return patience.retry(read)
     except exceptions.NotFound:
         return MISSING
-    except exceptions.GoogleAPICallError as error:
+    except (exceptions.GoogleAPICallError, auth_exceptions.GoogleAuthError, requests.RequestException) as error:
+        if not isinstance(error, exceptions.GoogleAPICallError) or is_passing(error):
+            raise explained(error, "looking at what there is", permission="iam.…get", project="…") from None
         if "SERVICE_DISABLED" in str(error) or "has not been used in project" in str(error.message):
             disabled.append(str(error.message)[:300])
         return None

@@ -11,6 +11,7 @@ __all__ = ["SubExpression", "trace_condition"]
 _MOST_PARTS = 200
 _DEEPEST = 12
 _PIECE = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\|\||&&|[()\[\]{}?:]|.""", re.DOTALL)
+_VARIABLES = ("assertion", "google", "attribute")
 _COMPARISON = re.compile(r"==|!=|<=|>=|<|>|\bin\b")
 
 
@@ -52,7 +53,7 @@ def trace_condition(
         if len(found) >= _MOST_PARTS:
             break
         try:
-            value = compile_expression(text, ("assertion", "google", "attribute")).evaluate(**variables)
+            value = compile_expression(text, _VARIABLES).evaluate(**variables)
         except ExpressionError as error:
             found.append(SubExpression(text, depth, None, error.message))
         else:
@@ -77,10 +78,10 @@ def _parts(text: str, depth: int) -> Iterator[tuple[str, int]]:
                 yield from _parts(operand, depth + 1)
             return
     if text.startswith("!") and not text.startswith("!="):
-        yield from _parts(text[1:].strip(), depth + 1)
+        yield from _parts(_unwrapped(text[1:].strip()), depth + 1)
         return
     for side in _sides(text):
-        if not _is_literal(side):
+        if not _is_literal(side) and side not in _VARIABLES:  # all claims at once say nothing
             yield side, depth + 1
 
 

@@ -7,6 +7,7 @@ machine means nothing on another.
 
     row       A                       B                          target (median)
     start-up  generate                hello-world with Typer     A/B time <= 1.2
+    check     check of 20 files       hello-world with Typer     A/B time < 2
     config    generate --config-only  gcloud create-cred-config  B/A time >= 8, B/A memory >= 3
     login     login --no-verify       gcloud's two commands      B/A time >= 16
 
@@ -143,6 +144,12 @@ def main() -> None:
             env,
             2 * options.rounds,
         )
+        files = [str(folder / f"{number}.json") for number in range(19)]
+        for file in files:
+            run([[ours, "generate", "--config-only", PROVIDER, ACCOUNT, f"--output-file={file}"]], env)
+        manifest = str(next((Path(__file__).parents[2] / "examples").glob("*/gcp-wif.toml")))
+        check = [ours, "check", *files, manifest]
+        pair("check of 20 files against hello-world", [check], [[python, str(hello)]], env, 2 * options.rounds)
         compare_gcloud(folder, env, ours, options.rounds)
 
 

@@ -17,6 +17,7 @@ COMMANDS = (
     "verify",
     "logout",
     "token",
+    "check",
     "init",
     "plan",
     "apply",
