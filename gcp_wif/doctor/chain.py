@@ -1,5 +1,6 @@
 """From the token to the condition: what STS decides. Pure."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from gcp_wif.refusals import RefusalKind
 __all__ = ["attribute_rows", "decision_of", "provider_findings", "sts_findings", "trace_of"]
 
 _LINK_OF_STEP = {"key": "token", "issuer": "issuer", "audience": "audience", "time": "time"}
+_CIRCLECI = "oidc.circleci.com/"
 _ORG = re.compile(r"/org/([0-9a-f-]{36})")
 _ATTRIBUTE = re.compile(r"\battribute\.([a-z0-9_]+)")
 _CLAIM = re.compile(r"assertion(?:\.([A-Za-z_][A-Za-z0-9_]*)|\['([^']+)'\]|\[\"([^\"]+)\"\])")
@@ -208,7 +210,7 @@ def _condition_finding(case: Case, rules: ProviderRules, decision: Decision) -> 
     condition, claims = rules.attribute_condition or "", case.claims or {}
     mapped = {key.removeprefix("attribute.") for key in rules.attribute_mapping if key.startswith("attribute.")}
     unmapped = [name for name in dict.fromkeys(_ATTRIBUTE.findall(condition)) if name not in mapped]
-    mend = update_command(case, "--attribute-condition=…")
+    mends = (*_manifest_rule(case), update_command(case, "--attribute-condition=…"))
     if unmapped:
         close = _alike(unmapped[0], mapped)
         return Finding(
@@ -216,25 +218,55 @@ def _condition_finding(case: Case, rules: ProviderRules, decision: Decision) -> 
             f"The condition reads attribute.{unmapped[0]}, which the mapping never sets."
             + (f" It sets attribute.{close}." if close else ""),
             f"a mapping of attribute.{unmapped[0]}", f"mapped: {', '.join(sorted(mapped)) or 'nothing'}",
-            (mend, f"or add attribute.{unmapped[0]}=… to the mapping"),
+            (*mends, f"or add attribute.{unmapped[0]}=… to the mapping"),
         )  # fmt: skip
     trace = trace_of(case, decision)
     false = _culprit(trace)
     text = false.text if false else condition
     sides = [each for each in trace if false and each.depth == false.depth + 1 and each.text in false.text]
     found = "; ".join(
-        f"{each.text} is {shown(each.value or '') if each.value is not None else each.error}" for each in sides
+        f"{each.text} is {shown(each.value or '') if each.value is not None else each.error}"
+        for each in _leaves(trace, false)
     )
     absent = _absent_claim(text, claims)
     if absent is not None:
         return Finding(
             "WIF913", "condition", "broken", f"The condition reads the claim {absent}, which this token does not have.",
-            text, f"claims: {', '.join(sorted(claims))}", (mend,),
+            text, f"claims: {', '.join(sorted(claims))}", mends,
         )  # fmt: skip
     code, why = _why_false(text, sides)
-    return Finding(
-        code, "condition", "broken", why, text, found or (false.error if false else None) or "false", (mend,)
-    )
+    return Finding(code, "condition", "broken", why, text, found or (false.error if false else None) or "false", mends)
+
+
+def _manifest_rule(case: Case) -> Iterator[str]:
+    """The manifest line that admits this token, where the condition is a manifest's for CircleCI."""
+    claims = case.claims or {}
+    project, ref = claims.get(f"{_CIRCLECI}project-id"), claims.get(f"{_CIRCLECI}vcs-ref")
+    if case.manifest is None or case.identity is None or not isinstance(project, str):
+        return
+    if claims.get(f"{_CIRCLECI}ssh-rerun") is True:
+        yield f"In gcp-wif.toml, [identities.{case.identity}], if people in such jobs may: allow_ssh_rerun = true"
+        return
+    rule = f"project = {json.dumps(project)}"
+    if isinstance(ref, str):
+        branch = ref.removeprefix("refs/heads/")
+        rule += f", branch = {json.dumps(branch)}" if branch != ref else f", ref = {json.dumps(ref)}"
+    yield f"In gcp-wif.toml, add to allow of [identities.{case.identity}]: {{ {rule} }}; then gcp-wif apply"
+
+
+def _leaves(trace: tuple[SubExpression, ...], part: SubExpression | None) -> list[SubExpression]:
+    """What ``part`` reads, at the bottom of it, each once."""
+    if part is None:
+        return []
+    start = trace.index(part)
+    found: dict[str, SubExpression] = {}
+    for index in range(start + 1, len(trace)):
+        each = trace[index]
+        if each.depth <= part.depth:
+            break
+        if index + 1 == len(trace) or trace[index + 1].depth <= each.depth:
+            found.setdefault(each.text, each)
+    return list(found.values())
 
 
 def _why_false(text: str, sides: list[SubExpression]) -> tuple[str, str]:

@@ -45,6 +45,7 @@ _CLAIMS_OF_LINK = {
 }
 
 _UNSEEN = {
+    "account": "no service account was named: --service-account, --account-file, or --manifest with --identity",
     "lifetime": "no credential config was looked at: gcp-wif doctor --output-file CONFIG",
     "api": "whether the APIs are on shows in Google alone: gcp-wif doctor --live",
 }
@@ -160,7 +161,7 @@ def _links(
         elif after:
             links.append(LinkState(name, "skipped"))
         elif name in open_links or not seen[name]:
-            links.append(LinkState(name, "unknown", _UNSEEN.get(name, "")))
+            links.append(LinkState(name, "unknown", "" if name in open_links else _UNSEEN.get(name, "")))
         else:
             links.append(LinkState(name, "fine"))
     return tuple(links)
@@ -183,7 +184,7 @@ def _seen(case: Case, decision: Decision | None) -> dict[str, bool]:
         "binding": decided and policy,
         "account": case.direct or case.account_state is not None,
         "lifetime": case.config is not None or case.direct,
-        "api": case.deployed and policy,
+        "api": case.live and policy,
     }
 
 

@@ -85,7 +85,9 @@ def from_manifest(case: Case, manifest: Manifest, identity: str | None) -> Case:
         project=str(chosen.project_id) if chosen and chosen.project_id else case.project,
         pool_state={"state": "ACTIVE", "disabled": manifest.pool.disabled},
         provider_state=state,
-        account_state={"email": chosen.service_account} if chosen and chosen.service_account else None,
+        account_state={"email": chosen.service_account}
+        if chosen and chosen.service_account and chosen.create
+        else None,
         policy=policy,
         project_policy=project_policy,
     )
@@ -177,7 +179,7 @@ def from_google(case: Case, clients: "Clients", patience: "Patience") -> Case:
 
     name = case.provider
     disabled: list[str] = []
-    changes: dict[str, Any] = {"deployed": True}
+    changes: dict[str, Any] = {"deployed": True, "live": True}
     if name is not None:
         changes["pool_state"] = _seen(lambda: clients.get(str(name.pool)), patience, disabled)
         changes["provider_state"] = _seen(lambda: clients.get(str(name)), patience, disabled)

@@ -89,6 +89,7 @@ class Case:
         manifest: the manifest.
         identity: the identity in it that is meant.
         deployed: whether the states above are Google's, or only what the manifest would make.
+        live: whether Google itself was read, not saved answers of it.
     """
 
     now: float
@@ -111,6 +112,7 @@ class Case:
     manifest: Manifest | None = None
     identity: str | None = None
     deployed: bool = True
+    live: bool = False
 
     @property
     def rules(self) -> ProviderRules | None:
