@@ -7,7 +7,7 @@ from gcp_wif.cli.command import CommonOptions, command, endpoints, surroundings,
 from gcp_wif.cli.options import ConfigFileOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.endpoints import Endpoints
-from gcp_wif.errors import GcpWifError, RefusedError
+from gcp_wif.errors import RefusedError
 from gcp_wif.job.export import read_config
 from gcp_wif.job.generate import Surroundings, config_path
 from gcp_wif.job.verify import verify
@@ -37,12 +37,12 @@ def run_verify(config: Path, endpoints: Endpoints, around: Surroundings, out: Te
 
 def _with_finding(error: RefusedError, config: Path, around: Surroundings) -> RefusedError:
     """Google's refusal, ended by what the doctor makes of it with what a job has."""
-    from gcp_wif.cli.cases import case_of_job
-    from gcp_wif.doctor import examine
-
     try:
+        from gcp_wif.cli.cases import case_of_job
+        from gcp_wif.doctor import examine
+
         report = examine(case_of_job(read_config(config), around.clock(), error))
-    except GcpWifError:  # the refusal is what matters
+    except Exception:  # a defect there must not hide the refusal, which is what matters
         return error
     found = report.broken
     if found is None:

@@ -264,3 +264,18 @@ def test_the_page_in_a_browser(
         r'id="link-condition">\s*<title>condition: broken.*?</title>\s*<rect class="broken"', dom, re.DOTALL
     )
     assert "oidc.circleci.com/project-id" in dom
+
+
+def test_a_defect_of_the_doctor_does_not_hide_the_refusal(
+    google: Google, job: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gcp_wif.doctor
+    from gcp_wif.cli.verify import _with_finding
+    from gcp_wif.errors import RefusedError
+
+    def broken(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(gcp_wif.doctor, "examine", broken)
+    error = RefusedError(SENTENCE, code="WIF508")
+    assert _with_finding(error, tmp_path / "none.json", None) is error  # type: ignore[arg-type]
