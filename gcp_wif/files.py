@@ -126,7 +126,7 @@ def write_new(path: Path, data: bytes, *, replace: bool, origin: str) -> None:
         origin: the flag that named it.
 
     Raises:
-        InputError: WIF308 where it exists and may not be replaced; WIF301 to WIF305 where it cannot be written.
+        InputError: WIF310 where it exists and may not be replaced; WIF301 to WIF305 where it cannot be written.
     """
     staged = path.with_name(f".{path.name}{_STAGE_SUFFIX}")
     try:
@@ -139,7 +139,7 @@ def write_new(path: Path, data: bytes, *, replace: bool, origin: str) -> None:
         else:
             os.link(staged, path)  # unlike a rename, this fails where the name is taken
     except FileExistsError:
-        raise InputError(f"{origin}: {path} exists.", hint="--force replaces it.", code="WIF308") from None
+        raise InputError(f"{origin}: {path} exists.", hint="--force replaces it.", code="WIF310") from None
     except OSError as error:
         raise _input_error(error, path, origin, "written") from error
     finally:

@@ -7,7 +7,7 @@ import typer
 
 from gcp_wif.checking import MAX_FILE_BYTES, Finding, check_text
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, surroundings, terminal
-from gcp_wif.errors import MissingExtraError
+from gcp_wif.errors import InputError, MissingExtraError
 from gcp_wif.files import read_bounded
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def main(options: _Options, common: CommonOptions) -> None:
     not absolute and, with --manifest, any difference from it.
     """
     out, around = terminal(common), surroundings()
+    if not options.files:
+        raise InputError("No file is given.", hint="Name the configs and manifests to look at.", code="WIF450")
     manifest: Manifest | None = None
     if options.manifest is not None:
         from gcp_wif.cli.manifests import read_manifest

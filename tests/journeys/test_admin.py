@@ -72,6 +72,12 @@ def test_plan_shows_and_changes_nothing(run: Run) -> None:
     assert "+ grant  roles/run.developer to serviceAccount:deploy@acme-prod" in told
 
 
+def test_without_a_manifest_init_is_named(cli: Any, emulator: Emulator) -> None:
+    done = cli("plan", "--manifest", "/nowhere/gcp-wif.toml", **emulator.environ())
+    assert done.returncode == 2
+    assert "gcp-wif init" in done.stderr
+
+
 def test_apply_and_then_nothing(applied: Run) -> None:
     found = applied.plan()
     assert found["changes"] == []

@@ -183,6 +183,12 @@ def test_files_that_cannot_be_read(what: str, cli: Any, tmp_path: Path) -> None:
     assert "error WIF30" in done.stderr
 
 
+def test_without_a_file_it_does_not_say_that_all_is_well(cli: Any) -> None:
+    done = cli("check")
+    assert done.returncode == 2
+    assert "WIF450" in done.stderr
+
+
 def test_what_generate_writes_passes(cli: Any, tmp_path: Path) -> None:
     manifest = tmp_path / "gcp-wif.toml"
     manifest.write_text(MANIFEST)
