@@ -62,7 +62,7 @@ def find_logins(text: str, *, origin: str) -> list[Login]:
     """Every job of the config that logs in to Google Cloud with a token of CircleCI's.
 
     Raises:
-        InputError: WIF113 where it is no CircleCI config.
+        InputError: WIF123 where it is no CircleCI config.
         MissingExtraError: WIF002, the extra ``admin`` is not installed.
     """
     config = _load(text, origin)
@@ -109,9 +109,9 @@ def _load(text: str, origin: str) -> Mapping[str, Any]:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         place = getattr(error, "problem_mark", None)
         where = f" (line {place.line + 1})" if place else ""
-        raise InputError(f"{origin} is not YAML{where}.", code="WIF113") from None
+        raise InputError(f"{origin} is not YAML{where}.", code="WIF123") from None
     if not isinstance(found, dict) or not isinstance(found.get("jobs"), dict):
-        raise InputError(f"{origin} is no CircleCI config: it has no jobs.", code="WIF113")
+        raise InputError(f"{origin} is no CircleCI config: it has no jobs.", code="WIF123")
     return found
 
 

@@ -1,6 +1,7 @@
 """`gcp-wif doctor`."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,7 +67,8 @@ def main(target: TargetOptions, config: ConfigFileOptions, options: _Options, co
         out.raw(explain(options.explain).encode())
         return
     report = examine(_case(target, config, options, around, out))
-    _show(report, out)
+    colour = not around.environ.get("NO_COLOR") and around.environ.get("TERM") != "dumb"
+    _show(report, out, typer.style if colour else _unstyled)
     if options.html is not None:
         from gcp_wif.doctor.page import page
 
@@ -96,9 +98,9 @@ def _case(
     if options.error is not None:
         text = sys.stdin.read(100_000) if options.error == "-" else options.error
         case = add_error(case, text, out)
-    elif case.claims is None and case.provider is None and case.config is None:
+    if case.refused is None and case.claims is None and case.provider is None and case.config is None:
         raise InputError(
-            "There is nothing to look at: no token, no config, no manifest, no error.",
+            "There is nothing to look at: no token, no config, no manifest, no known error.",
             hint="In a job: gcp-wif doctor. Elsewhere: --manifest FILE, --claims FILE, --live, or --error TEXT.",
             code="WIF918",
         )
@@ -115,9 +117,14 @@ def finding_lines(finding: "Finding") -> list[str]:
     return lines + [f"  → {line}" for line in finding.mend]
 
 
-def _show(report: "Report", out: Terminal) -> None:
+def _unstyled(text: str, **_: Any) -> str:
+    return text
+
+
+def _show(report: "Report", out: Terminal, style: Callable[..., str]) -> None:
+    """The tree; off a terminal its colours are dropped anyway."""
     for link in report.links:
-        mark = typer.style(f"{_MARKS[link.state]} {link.name:<10}", fg=_COLOURS[link.state])
+        mark = style(f"{_MARKS[link.state]} {link.name:<10}", fg=_COLOURS[link.state])
         out.say(f"{mark} {_plain(link.detail) or ('' if link.state != 'unknown' else 'not seen')}".rstrip())
     if report.attributes:
         out.say("")
@@ -129,7 +136,7 @@ def _show(report: "Report", out: Terminal) -> None:
         for part in report.trace:
             value = part.value if part.value is not None else f"error: {part.error}"
             colour = "red" if part.depth == 0 and part.failed else None
-            out.say(f"{'  ' * part.depth}{typer.style(_plain(value), fg=colour)}  ←  {_plain(part.text)}")
+            out.say(f"{'  ' * part.depth}{style(_plain(value), fg=colour)}  ←  {_plain(part.text)}")
     if report.principals:
         out.say("")
         for principal in report.principals:
@@ -139,7 +146,7 @@ def _show(report: "Report", out: Terminal) -> None:
     for finding in report.findings:
         out.say("")
         first, *rest = map(_plain, finding_lines(finding))
-        out.say(typer.style(first, fg=_COLOURS[finding.level], bold=finding.level == "broken"))
+        out.say(style(first, fg=_COLOURS[finding.level], bold=finding.level == "broken"))
         for line in rest:
             out.say(line)
     if report.broken is None:

@@ -20,11 +20,11 @@ def choose_target(options: TargetOptions, around: Surroundings) -> Target:
     """The target that flags, manifest and environment mean.
 
     Raises:
-        InputError: as `resolve_target`; WIF111 where --identity and the manifest do not fit.
+        InputError: as `resolve_target`; WIF121 where --identity and the manifest do not fit.
     """
     if options.manifest is None:
         if options.identity is not None:
-            raise InputError("--identity needs --manifest.", code="WIF111")
+            raise InputError("--identity needs --manifest.", code="WIF121")
         return resolve_target(options.flags(), around.environ)
     from gcp_wif.cli.manifests import read_manifest  # a job without a manifest does not load it
 
@@ -36,14 +36,14 @@ def target_of(manifest: "Manifest", name: str | None) -> Target:
     """The target of one identity.
 
     Raises:
-        InputError: WIF111 where it is not named and there are several, or there is none of that name.
+        InputError: WIF121 where it is not named and there are several, or there is none of that name.
     """
     names = ", ".join(manifest.identities)
     if name is None and len(manifest.identities) > 1:
-        raise InputError(f"--identity is needed: the manifest has {names}.", code="WIF111")
+        raise InputError(f"--identity is needed: the manifest has {names}.", code="WIF121")
     chosen = name if name is not None else next(iter(manifest.identities))
     if chosen not in manifest.identities:
-        raise InputError(f"The manifest has no identity {shown(chosen)}; it has {names}.", code="WIF111")
+        raise InputError(f"The manifest has no identity {shown(chosen)}; it has {names}.", code="WIF121")
     identity = manifest.identities[chosen]
     return Target(
         manifest.provider_name,

@@ -105,7 +105,7 @@ def _logins(options: _Options, around: Surroundings) -> list[circleci_config.Log
             f"No job of {options.from_circleci} logs in to Google Cloud the old way.",
             hint="Looked for are commands that call gcloud's create-cred-config or `gcloud auth login`, and the orb "
             "circleci/gcp-cli with use_oidc.",
-            code="WIF114",
+            code="WIF124",
         )
     return found
 
@@ -121,7 +121,7 @@ def _account_of(login: circleci_config.Login, options: _Options, around: Surroun
         raise InputError(
             f"The job {login.job} takes its account from {variable}, whose value is in {where} and not in the file.",
             hint=f"Set {variable} for this command, or give --service-account where all jobs share one.",
-            code="WIF112",
+            code="WIF122",
         )
     return ServiceAccountEmail.parse(value, origin=variable)
 
@@ -164,7 +164,7 @@ def _from_flags(options: _Options, around: Surroundings, logins: list[circleci_c
             f"A manifest needs {'; '.join(missing)}.",
             hint="In a CircleCI job the last part is known from the environment; on a workstation give the flags.\n"
             "With --from-gcp it is made from a pool that exists.",
-            code="WIF112",
+            code="WIF122",
         )
     home = ProjectId.parse(options.project_id, origin="--project-id")
     holders: list[ServiceAccountEmail | None] = [*accounts] or [None]

@@ -1,5 +1,6 @@
 """From the principal to the account: what IAM decides. Pure."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 
 from gcp_wif.doctor.values import MISSING, Binding, Case, Finding
@@ -44,7 +45,7 @@ def access_findings(case: Case, decision: Decision | None) -> Iterator[Finding]:
                 f"Direct federation: no role on {case.project} is granted to any principal of this token.",
                 "a role for one of the principals", "none",
                 (f"gcloud projects add-iam-policy-binding {case.project} --role=ROLE "
-                 f"--member='{_narrowest(principals)}'",),
+                 f"--member={shlex.quote(_narrowest(principals))}",),
             )  # fmt: skip
     if isinstance(case.account_state, Mapping) and case.account_state.get("disabled"):
         yield Finding(
@@ -63,7 +64,7 @@ def _binding_finding(case: Case, principals: tuple[Principal, ...]) -> Finding:
     shown = "; ".join(_tail(member, pool) for member in principals if not member.endswith("/*"))
     mends: tuple[str, ...] = (
         f"gcloud iam service-accounts add-iam-policy-binding {case.account} --role={IMPERSONATION_ROLE} "
-        f"--member='{_narrowest(principals)}'",
+        f"--member={shlex.quote(_narrowest(principals))}",
         "A new binding takes about 2 minutes to work, sometimes 7 or more.",
     )
     if case.manifest is not None:

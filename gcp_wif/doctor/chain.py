@@ -1,33 +1,19 @@
 """From the token to the condition: what STS decides. Pure."""
 
-import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gcp_wif.doctor.condition import absent_claim, alike, condition_finding, update_command
 from gcp_wif.doctor.values import MISSING, AttributeRow, Case, Finding
-from gcp_wif.errors import shown
-from gcp_wif.federation import Decision, ProviderRules, Step, SubExpression, check_token, evaluate, trace_condition
+from gcp_wif.federation import Decision, ProviderRules, Step, check_token, evaluate
 from gcp_wif.refusals import RefusalKind
 
-__all__ = ["attribute_rows", "decision_of", "provider_findings", "sts_findings", "trace_of"]
+__all__ = ["attribute_rows", "decision_of", "provider_findings", "sts_findings"]
 
 _LINK_OF_STEP = {"key": "token", "issuer": "issuer", "audience": "audience", "time": "time"}
-_CIRCLECI = "oidc.circleci.com/"
 _ORG = re.compile(r"/org/([0-9a-f-]{36})")
-_ATTRIBUTE = re.compile(r"\battribute\.([a-z0-9_]+)")
-_CLAIM = re.compile(r"assertion(?:\.([A-Za-z_][A-Za-z0-9_]*)|\['([^']+)'\]|\[\"([^\"]+)\"\])")
-_LITERAL = re.compile(r"'((?:\\.|[^'\\])*)'|\"((?:\\.|[^\"\\])*)\"")
-_UPDATE = "gcloud iam workload-identity-pools providers update-oidc {provider} --location=global " \
-    "--workload-identity-pool={pool} --project={project} "  # fmt: skip
-
-
-def update_command(case: Case, flags: str) -> str:
-    """The gcloud command that changes the provider."""
-    if case.provider is None:
-        return f"gcloud iam workload-identity-pools providers update-oidc … {flags}"
-    name = case.provider
-    return _UPDATE.format(provider=name.provider_id, pool=name.pool_id, project=name.project_number) + flags
 
 
 def provider_findings(case: Case) -> Iterator[Finding]:
@@ -136,10 +122,12 @@ def _token_finding(step: Step, case: Case, rules: ProviderRules) -> Finding:
     found = claims.get("aud")
     given = found if isinstance(found, str) else ", ".join(map(str, found)) if isinstance(found, list) else "none"
     wanted = ", ".join(rules.expected_audiences)
-    mends = [update_command(case, f"--allowed-audiences={given}")]
+    mends = [update_command(case, f"--allowed-audiences={shlex.quote(given)}")]
     if not rules.allowed_audiences:
         mends.insert(0, "The provider has no allowed audiences, so it expects its own name.")
-    mends.append(f"or ask for a token with that audience: gcp-wif login --audience '{rules.expected_audiences[0]}'")
+    mends.append(
+        f"or ask for a token with that audience: gcp-wif login --audience {shlex.quote(rules.expected_audiences[0])}"
+    )
     return Finding(
         code,
         "audience",
@@ -164,7 +152,9 @@ def _issuer_finding(code: str, found: str, wanted: str, case: Case) -> Finding:
         why = "The provider's issuer begins with http instead of https."
     elif theirs and found == wanted.partition("/org/")[0]:
         why = "This is a token of the root issuer (--root-issuer); the provider wants the organisation's own."
-    return Finding(code, "issuer", "broken", why, wanted, found, (update_command(case, f"--issuer-uri={found}"),))
+    return Finding(
+        code, "issuer", "broken", why, wanted, found, (update_command(case, f"--issuer-uri={shlex.quote(found)}"),)
+    )
 
 
 def _mapping_finding(step: Step, case: Case, rules: ProviderRules, decision: Decision) -> Finding:
@@ -182,11 +172,11 @@ def _mapping_finding(step: Step, case: Case, rules: ProviderRules, decision: Dec
              "or use CIRCLE_OIDC_TOKEN instead of CIRCLE_OIDC_TOKEN_V2: it has the same claims."),
         )  # fmt: skip
     if kind is RefusalKind.CONDITION_FALSE:
-        return _condition_finding(case, rules, decision)
+        return condition_finding(case, rules, decision)
     target = step.name.partition(":")[2]
-    absent = _absent_claim(step.expected or "", claims)
+    absent = absent_claim(step.expected or "", claims)
     if absent is not None:
-        close = _alike(absent, claims)
+        close = alike(absent, claims)
         return Finding(
             "WIF912" if kind is RefusalKind.MAPPING_FAILED else kind.code, "mapping", "broken",
             f"The mapping of {target} reads the claim {absent}, which this token does not have."
@@ -204,110 +194,6 @@ def _mapping_finding(step: Step, case: Case, rules: ProviderRules, decision: Dec
         step.found,
         kind.advice,
     )
-
-
-def _condition_finding(case: Case, rules: ProviderRules, decision: Decision) -> Finding:
-    condition, claims = rules.attribute_condition or "", case.claims or {}
-    mapped = {key.removeprefix("attribute.") for key in rules.attribute_mapping if key.startswith("attribute.")}
-    unmapped = [name for name in dict.fromkeys(_ATTRIBUTE.findall(condition)) if name not in mapped]
-    mends = (*_manifest_rule(case), update_command(case, "--attribute-condition=…"))
-    if unmapped:
-        close = _alike(unmapped[0], mapped)
-        return Finding(
-            "WIF911", "condition", "broken",
-            f"The condition reads attribute.{unmapped[0]}, which the mapping never sets."
-            + (f" It sets attribute.{close}." if close else ""),
-            f"a mapping of attribute.{unmapped[0]}", f"mapped: {', '.join(sorted(mapped)) or 'nothing'}",
-            (*mends, f"or add attribute.{unmapped[0]}=… to the mapping"),
-        )  # fmt: skip
-    trace = trace_of(case, decision)
-    false = _culprit(trace)
-    text = false.text if false else condition
-    sides = [each for each in trace if false and each.depth == false.depth + 1 and each.text in false.text]
-    found = "; ".join(
-        f"{each.text} is {shown(each.value or '') if each.value is not None else each.error}"
-        for each in _leaves(trace, false)
-    )
-    absent = _absent_claim(text, claims)
-    if absent is not None:
-        return Finding(
-            "WIF913", "condition", "broken", f"The condition reads the claim {absent}, which this token does not have.",
-            text, f"claims: {', '.join(sorted(claims))}", mends,
-        )  # fmt: skip
-    code, why = _why_false(text, sides)
-    return Finding(code, "condition", "broken", why, text, found or (false.error if false else None) or "false", mends)
-
-
-def _manifest_rule(case: Case) -> Iterator[str]:
-    """The manifest line that admits this token, where the condition is a manifest's for CircleCI."""
-    claims = case.claims or {}
-    project, ref = claims.get(f"{_CIRCLECI}project-id"), claims.get(f"{_CIRCLECI}vcs-ref")
-    if case.manifest is None or case.identity is None or not isinstance(project, str):
-        return
-    if claims.get(f"{_CIRCLECI}ssh-rerun") is True:
-        yield f"In gcp-wif.toml, [identities.{case.identity}], if people in such jobs may: allow_ssh_rerun = true"
-        return
-    rule = f"project = {json.dumps(project)}"
-    if isinstance(ref, str):
-        branch = ref.removeprefix("refs/heads/")
-        rule += f", branch = {json.dumps(branch)}" if branch != ref else f", ref = {json.dumps(ref)}"
-    yield f"In gcp-wif.toml, add to allow of [identities.{case.identity}]: {{ {rule} }}; then gcp-wif apply"
-
-
-def _leaves(trace: tuple[SubExpression, ...], part: SubExpression | None) -> list[SubExpression]:
-    """What ``part`` reads, at the bottom of it, each once."""
-    if part is None:
-        return []
-    start = trace.index(part)
-    found: dict[str, SubExpression] = {}
-    for index in range(start + 1, len(trace)):
-        each = trace[index]
-        if each.depth <= part.depth:
-            break
-        if index + 1 == len(trace) or trace[index + 1].depth <= each.depth:
-            found.setdefault(each.text, each)
-    return list(found.values())
-
-
-def _why_false(text: str, sides: list[SubExpression]) -> tuple[str, str]:
-    literals = [a or b for a, b in _LITERAL.findall(text)]
-    for side in sides:
-        value = side.value or ""
-        if any(literal != value and literal.lower() == value.lower() for literal in literals):
-            return "WIF914", "This part of the condition is false: the values differ in upper and lower case alone."
-        if value.startswith("[") and "==" in text and any(f"'{each}'" in value for each in literals):
-            return "WIF915", "This part compares a list with a string; `'VALUE' in LIST` asks whether it is in it."
-        if any(value == f"refs/heads/{each}" or each == f"refs/heads/{value}" for each in literals):
-            return "WIF916", "This part is false: one side is a whole ref, refs/heads/NAME, the other a bare name."
-    return RefusalKind.CONDITION_FALSE.code, "The condition is false for this token; this part of it decides."
-
-
-def _culprit(trace: tuple[SubExpression, ...]) -> SubExpression | None:
-    """The smallest part that is false: down from the whole along what is not true."""
-    if not trace:
-        return None
-    current = trace[0]
-    start = 0
-    while True:
-        below = []
-        for index in range(start + 1, len(trace)):
-            if trace[index].depth <= current.depth:
-                break
-            if trace[index].depth == current.depth + 1 and trace[index].text in current.text:
-                below.append(index)
-        inner = [index for index in below if trace[index].value in ("false", None) and len(below) > 1]
-        if "&&" not in current.text or not inner:
-            return current
-        start = inner[0]
-        current = trace[start]
-
-
-def trace_of(case: Case, decision: Decision | None) -> tuple[SubExpression, ...]:
-    """The condition taken apart, where there is one."""
-    rules = case.rules
-    if rules is None or decision is None or case.claims is None or not rules.attribute_condition:
-        return ()
-    return trace_condition(rules.attribute_condition, case.claims, decision.google, decision.attributes)
 
 
 def decision_of(case: Case) -> Decision | None:
@@ -329,17 +215,3 @@ def attribute_rows(case: Case, decision: Decision | None) -> tuple[AttributeRow,
         text = None if value is None else ", ".join(value) if isinstance(value, list) else str(value)
         rows.append(AttributeRow(target, expression, text, len((text or "").encode())))
     return tuple(rows)
-
-
-def _absent_claim(expression: str, claims: Mapping[str, Any]) -> str | None:
-    if " in assertion" in expression:  # guarded
-        return None
-    names = [a or b or c for a, b, c in _CLAIM.findall(expression)]
-    return next((name for name in names if name not in claims), None)
-
-
-def _alike(name: str, known: Any) -> str | None:
-    import difflib
-
-    found = difflib.get_close_matches(name, [str(each) for each in known], 1, 0.6)
-    return found[0] if found else None

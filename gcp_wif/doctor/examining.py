@@ -1,17 +1,21 @@
 """The examination: a case in, a report out. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from gcp_wif.doctor.access import access_findings, lifetime_finding, may_impersonate
 from gcp_wif.doctor.advice import advice
-from gcp_wif.doctor.chain import attribute_rows, decision_of, provider_findings, sts_findings, trace_of
+from gcp_wif.doctor.chain import attribute_rows, decision_of, provider_findings, sts_findings
+from gcp_wif.doctor.condition import trace_of
 from gcp_wif.doctor.drift import drift
-from gcp_wif.doctor.values import LINKS, Binding, Case, Finding, LinkState, Report
+from gcp_wif.doctor.values import LINKS, AttributeRow, Binding, Case, Finding, LinkState, Report
 from gcp_wif.errors import hide_tokens
-from gcp_wif.federation import Decision, compile_manifest
+from gcp_wif.federation import Decision, SubExpression, compile_manifest
 from gcp_wif.refusals import RefusalKind
 
 __all__ = ["examine"]
+
+_Row = TypeVar("_Row", LinkState, Finding, AttributeRow, SubExpression)
 
 _LINK_OF_REFUSAL = {
     RefusalKind.AUDIENCE_MALFORMED: "provider",
@@ -71,14 +75,27 @@ def examine(case: Case) -> Report:
         unknown.append(lifetime)
     links = _links(case, broken, unknown, decision)
     return Report(
-        links,
-        (*broken, *advised, *unknown),
-        {name: hide_tokens(str(value))[:300] for name, value in (case.claims or {}).items()},
-        attribute_rows(case, decision),
-        trace_of(case, decision),
-        tuple(decision.principals) if decision else (),
+        tuple(_hidden(links)),
+        tuple(_hidden((*broken, *advised, *unknown))),
+        {hide_tokens(name): hide_tokens(str(value))[:300] for name, value in (case.claims or {}).items()},
+        tuple(_hidden(attribute_rows(case, decision))),
+        tuple(_hidden(trace_of(case, decision))),
+        tuple(map(hide_tokens, decision.principals)) if decision else (),
         _accounts(case, decision),
     )
+
+
+def _hidden(rows: Iterable[_Row]) -> Iterator[_Row]:
+    """The rows without a token, should a claim or a policy hold one."""
+    for row in rows:
+        values = row._asdict() if hasattr(row, "_asdict") else vars(row)
+        changes: dict[str, Any] = {}
+        for name, value in values.items():
+            if isinstance(value, str):
+                changes[name] = hide_tokens(value)
+            elif isinstance(value, tuple):
+                changes[name] = tuple(map(hide_tokens, value))
+        yield type(row)(**{**values, **changes})
 
 
 def _with_error(case: Case, broken: list[Finding]) -> list[Finding]:

@@ -33,7 +33,7 @@ def render_circleci(manifest: Manifest, origin: str, identity: str | None = None
         identity: the only one to make a job for; all by default.
 
     Raises:
-        InputError: WIF730 where the issuer is not CircleCI, WIF111 where there is no such identity.
+        InputError: WIF730 where the issuer is not CircleCI, WIF121 where there is no such identity.
     """
     organization = manifest.issuer.organization_id
     if manifest.issuer.kind != "circleci" or organization is None:
@@ -44,7 +44,7 @@ def render_circleci(manifest: Manifest, origin: str, identity: str | None = None
         )
     if identity is not None and identity not in manifest.identities:
         names = ", ".join(manifest.identities)
-        raise InputError(f"The manifest has no identity {shown(identity)}; it has {names}.", code="WIF111")
+        raise InputError(f"The manifest has no identity {shown(identity)}; it has {names}.", code="WIF121")
     chosen = [each for name, each in manifest.identities.items() if identity in (None, name)]
     arguments = ["circleci", "--manifest", origin] + (["--identity", identity] if identity else [])
     return render_template(

@@ -286,12 +286,12 @@ def test_the_orb_is_found_too(cli: Any, path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("jobs: [", "WIF113"),
-        ("- a", "WIF113"),
-        ("jobs: {a: {steps: [checkout]}}", "WIF114"),
-        ("jobs: {a: {steps: null}, b: 1, c: {steps: [1, {x: {y: z}, w: 1}]}}", "WIF114"),
-        ("a: &a [*a]\njobs: {x: {steps: *a}}", "WIF11"),
-        ("!!python/object/apply:os.system ['true']", "WIF113"),
+        ("jobs: [", "WIF123"),
+        ("- a", "WIF123"),
+        ("jobs: {a: {steps: [checkout]}}", "WIF124"),
+        ("jobs: {a: {steps: null}, b: 1, c: {steps: [1, {x: {y: z}, w: 1}]}}", "WIF124"),
+        ("a: &a [*a]\njobs: {x: {steps: *a}}", "WIF12"),
+        ("!!python/object/apply:os.system ['true']", "WIF123"),
     ],
 )
 def test_other_files_are_refused(text: str, code: str, cli: Any, path: Path) -> None:

@@ -54,7 +54,7 @@ def test_one_identity(cli: Any, manifest: str) -> None:
     [
         (["everything"], "WIF731"),
         ([], "WIF731"),
-        (["circleci", "--manifest", "M", "--identity", "nobody"], "WIF111"),
+        (["circleci", "--manifest", "M", "--identity", "nobody"], "WIF121"),
         (["terraform", "--manifest", "M", "--identity", "deploy"], "WIF110"),
         (["gcloud", "--manifest", "M", "--import-existing"], "WIF110"),
         (["terraform", "--manifest", "M", "--impersonate-service-account", "a@b.iam.gserviceaccount.com"], "WIF110"),

@@ -149,7 +149,7 @@ def test_the_commands_that_fill_a_context_are_bash(require_client: Callable[...,
 def test_what_cannot_be_rendered() -> None:
     with pytest.raises(InputError) as caught:
         rendered(MANIFEST, "nobody")
-    assert caught.value.code == "WIF111"
+    assert caught.value.code == "WIF121"
     text = one({"sub": "x"}).replace(
         'kind = "circleci"\norganization_id = "8f3c1d52-6a0b-4c7e-9d21-5b7f3e9a1c04"',
         'kind = "oidc"\nurl = "https://issuer.example"\naudience = "x"',

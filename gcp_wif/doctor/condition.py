@@ -1,0 +1,169 @@
+"""A condition that is false: which part of it, why, and the condition or manifest line that would hold. Pure."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gcp_wif.doctor.values import Case, Finding
+from gcp_wif.errors import shown
+from gcp_wif.federation import Decision, ProviderRules, SubExpression, trace_condition
+from gcp_wif.refusals import RefusalKind
+
+__all__ = ["absent_claim", "alike", "condition_finding", "trace_of", "update_command"]
+
+_CIRCLECI = "oidc.circleci.com/"
+_ATTRIBUTE = re.compile(r"\battribute\.([a-z0-9_]+)")
+_CLAIM = re.compile(r"assertion(?:\.([A-Za-z_][A-Za-z0-9_]*)|\['([^']+)'\]|\[\"([^\"]+)\"\])")
+_LITERAL = re.compile(r"'((?:\\.|[^'\\])*)'|\"((?:\\.|[^\"\\])*)\"")
+_PLAIN = re.compile(r"[A-Za-z0-9._/:@-]+")
+"""A value that may stand between quotes of CEL as it is."""
+
+_UPDATE = "gcloud iam workload-identity-pools providers update-oidc {provider} --location=global " \
+    "--workload-identity-pool={pool} --project={project} "  # fmt: skip
+
+
+def update_command(case: Case, flags: str) -> str:
+    """The gcloud command that changes the provider."""
+    if case.provider is None:
+        return f"gcloud iam workload-identity-pools providers update-oidc … {flags}"
+    name = case.provider
+    return _UPDATE.format(provider=name.provider_id, pool=name.pool_id, project=name.project_number) + flags
+
+
+def condition_finding(case: Case, rules: ProviderRules, decision: Decision) -> Finding:
+    """Why the condition refuses this token."""
+    condition, claims = rules.attribute_condition or "", case.claims or {}
+    mapped = {key.removeprefix("attribute.") for key in rules.attribute_mapping if key.startswith("attribute.")}
+    unmapped = [name for name in dict.fromkeys(_ATTRIBUTE.findall(condition)) if name not in mapped]
+    mends = (*_manifest_rule(case), _with_condition(case, None))
+    if unmapped:
+        close = alike(unmapped[0], mapped)
+        if close and case.manifest is None:
+            renamed = re.sub(rf"\battribute\.{unmapped[0]}\b", f"attribute.{close}", condition)
+            mends = (_with_condition(case, renamed),)
+        return Finding(
+            "WIF911", "condition", "broken",
+            f"The condition reads attribute.{unmapped[0]}, which the mapping never sets."
+            + (f" It sets attribute.{close}." if close else ""),
+            f"a mapping of attribute.{unmapped[0]}", f"mapped: {', '.join(sorted(mapped)) or 'nothing'}",
+            (*mends, f"or add attribute.{unmapped[0]}=… to the mapping"),
+        )  # fmt: skip
+    trace = trace_of(case, decision)
+    false = _culprit(trace)
+    text = false.text if false else condition
+    sides = [each for each in trace if false and each.depth == false.depth + 1 and each.text in false.text]
+    found = "; ".join(
+        f"{each.text} is {shown(each.value or '') if each.value is not None else each.error}"
+        for each in _leaves(trace, false)
+    )
+    absent = absent_claim(text, claims)
+    if absent is not None:
+        return Finding(
+            "WIF913", "condition", "broken", f"The condition reads the claim {absent}, which this token does not have.",
+            text, f"claims: {', '.join(sorted(claims))}", mends,
+        )  # fmt: skip
+    code, why, meant = _why_false(text, sides)
+    if meant is not None and case.manifest is None:
+        mends = (_with_condition(case, condition.replace(text, meant)),)
+    return Finding(code, "condition", "broken", why, text, found or (false.error if false else None) or "false", mends)
+
+
+def _manifest_rule(case: Case) -> Iterator[str]:
+    """The manifest line that admits this token, where the condition is a manifest's for CircleCI."""
+    claims = case.claims or {}
+    project, ref = claims.get(f"{_CIRCLECI}project-id"), claims.get(f"{_CIRCLECI}vcs-ref")
+    if case.manifest is None or case.identity is None or not isinstance(project, str):
+        return
+    if claims.get(f"{_CIRCLECI}ssh-rerun") is True:
+        yield f"In gcp-wif.toml, [identities.{case.identity}], if people in such jobs may: allow_ssh_rerun = true"
+        return
+    rule = f"project = {json.dumps(project)}"
+    if isinstance(ref, str):
+        branch = ref.removeprefix("refs/heads/")
+        rule += f", branch = {json.dumps(branch)}" if branch != ref else f", ref = {json.dumps(ref)}"
+    yield f"In gcp-wif.toml, add to allow of [identities.{case.identity}]: {{ {rule} }}; then gcp-wif apply"
+
+
+def _leaves(trace: tuple[SubExpression, ...], part: SubExpression | None) -> list[SubExpression]:
+    """What ``part`` reads, at the bottom of it, each once."""
+    if part is None:
+        return []
+    start = trace.index(part)
+    found: dict[str, SubExpression] = {}
+    for index in range(start + 1, len(trace)):
+        each = trace[index]
+        if each.depth <= part.depth:
+            break
+        if index + 1 == len(trace) or trace[index + 1].depth <= each.depth:
+            found.setdefault(each.text, each)
+    return list(found.values())
+
+
+def _with_condition(case: Case, condition: str | None) -> str:
+    return update_command(case, f"--attribute-condition={shlex.quote(condition) if condition else '…'}")
+
+
+def _why_false(text: str, sides: list[SubExpression]) -> tuple[str, str, str | None]:
+    """Code, words, and what the part was most likely meant to be."""
+    literals = [(match[0], match[1] or match[2] or "") for match in _LITERAL.finditer(text)]
+    for side in sides:
+        value = side.value or ""
+        for quoted, literal in literals:
+            meant = text.replace(quoted, quoted[0] + value + quoted[0]) if _PLAIN.fullmatch(value) else None
+            if literal != value and literal.lower() == value.lower():
+                why = "This part of the condition is false: the values differ in upper and lower case alone."
+                return "WIF914", why, meant
+            if value.startswith("[") and "==" in text and f"'{literal}'" in value:
+                why = "This part compares a list with a string; `'VALUE' in LIST` asks whether it is in it."
+                return "WIF915", why, f"{quoted} in {side.text}"
+            if value == f"refs/heads/{literal}" or literal == f"refs/heads/{value}":
+                why = "This part is false: one side is a whole ref, refs/heads/NAME, the other a bare name."
+                return "WIF916", why, meant
+    why = "The condition is false for this token; this part of it decides."
+    return RefusalKind.CONDITION_FALSE.code, why, None
+
+
+def _culprit(trace: tuple[SubExpression, ...]) -> SubExpression | None:
+    """The smallest part that is false: down from the whole along what is not true."""
+    if not trace:
+        return None
+    current = trace[0]
+    start = 0
+    while True:
+        below = []
+        for index in range(start + 1, len(trace)):
+            if trace[index].depth <= current.depth:
+                break
+            if trace[index].depth == current.depth + 1 and trace[index].text in current.text:
+                below.append(index)
+        inner = [index for index in below if trace[index].value in ("false", None) and len(below) > 1]
+        if "&&" not in current.text or not inner:
+            return current
+        start = inner[0]
+        current = trace[start]
+
+
+def trace_of(case: Case, decision: Decision | None) -> tuple[SubExpression, ...]:
+    """The condition taken apart, where there is one."""
+    rules = case.rules
+    if rules is None or decision is None or case.claims is None or not rules.attribute_condition:
+        return ()
+    return trace_condition(rules.attribute_condition, case.claims, decision.google, decision.attributes)
+
+
+def absent_claim(expression: str, claims: Mapping[str, Any]) -> str | None:
+    """The first claim that the expression reads, unguarded, and the token does not have."""
+    if " in assertion" in expression:  # guarded
+        return None
+    names = [a or b or c for a, b, c in _CLAIM.findall(expression)]
+    return next((name for name in names if name not in claims), None)
+
+
+def alike(name: str, known: Any) -> str | None:
+    """The known name that ``name`` was most likely meant to be."""
+    import difflib
+
+    found = difflib.get_close_matches(name, [str(each) for each in known], 1, 0.6)
+    return found[0] if found else None
