@@ -132,6 +132,39 @@ def test_accounts_that_hide_and_bindings_that_wait(google: Emulator, reference: 
     assert snapshot(google) == reference[0]
 
 
+@pytest.mark.parametrize(
+    "action",
+    [{"status": 404}, {"status": 403}, {"status": 400, "message": "Service account deploy@x does not exist."}],
+    ids=str,
+)
+def test_what_was_just_made_may_be_unseen_by_policies(
+    action: dict[str, Any], google: Emulator, reference: tuple[dict[str, Any], int]
+) -> None:
+    google.reset()
+    before(google)
+    google.faults({"match": {"call": "setIamPolicy"}, "times": 2, "action": action})
+    admin = Admin(google)
+    assert not admin.apply().failed
+    assert snapshot(google) == reference[0]
+    # Where nothing is new, the same answer is a refusal, at once.
+    google.faults({"match": {"call": "setIamPolicy"}, "action": action})
+    outcome = admin.apply(MANIFEST.replace('"roles/run.viewer"', '"roles/run.invoker"'))
+    admin.close()
+    assert len(outcome.failed) == 1
+    assert google.gateway.faults.counts() == [{"seen": 1, "fired": 1}]
+
+
+def test_a_new_account_is_read_three_times_in_a_row(google: Emulator, reference: tuple[dict[str, Any], int]) -> None:
+    google.reset()
+    before(google)
+    google.faults(new_account_reads=[404])
+    admin = Admin(google)
+    assert not admin.apply().failed
+    admin.close()
+    calls = [call["call"].rpartition(".")[2] for call in google.requests() if "serviceAccounts" in call["call"]]
+    assert calls[calls.index("create") :][:5] == ["create", "get", "get", "get", "get"]
+
+
 def test_an_interrupted_run_says_what_is_open(google: Emulator, reference: tuple[dict[str, Any], int]) -> None:
     from gcp_wif.manifest import Manifest
     from gcp_wif.provisioning import apply, desired_of, observe, plan
