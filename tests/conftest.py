@@ -67,7 +67,7 @@ def google(emulator: Emulator) -> Google:
     return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def require_client() -> Callable[..., str]:
     """Finds a program that is not ours; skips loudly where it is missing, and fails in CI."""
 

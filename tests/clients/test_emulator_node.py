@@ -25,14 +25,8 @@ auth.getClient().then(c => c.getAccessToken()).then(
 
 
 @pytest.fixture(scope="module")
-def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import shutil
-
-    if shutil.which("npm") is None:
-        message = "npm is not installed, so this is NOT proven: that Node's google-auth-library takes the emulator"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+def modules(tmp_path_factory: pytest.TempPathFactory, require_client: Callable[..., str]) -> Path:
+    require_client("npm", proves="that Node's google-auth-library takes the emulator for Google")
     folder = tmp_path_factory.mktemp("node")
     (folder / "package.json").write_text("{}")
     subprocess.run(

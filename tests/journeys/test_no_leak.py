@@ -51,6 +51,20 @@ COMMANDS = {
     "as an audience": ["login", "-vv", "--audience", "TOKEN"],
     "as a command": ["TOKEN"],
     "as a config": ["verify", "-vv", "--output-file", "TOKEN"],
+    "doctor": ["doctor", "-vv"],
+    "doctor live": ["doctor", "-vv", "--live", "--json"],
+    "doctor with an error": ["doctor", "-vv", "--error", "TOKEN"],
+    "doctor with claims": ["doctor", "-vv", "--claims", "TOKEN"],
+    "doctor with a provider": ["doctor", "-vv", "TOKEN"],
+    "doctor with a code": ["doctor", "-vv", "--explain", "TOKEN"],
+    "check": ["check", "-vv", "TOKEN"],
+    "init": ["init", "-vv", "--project-id", "TOKEN", "--manifest", "HOME/TOKEN"],
+    "init from a config": ["init", "-vv", "--from-circleci", "TOKEN", "--manifest", "HOME/TOKEN"],
+    "init from Google": ["init", "-vv", "--from-gcp", "--manifest", "HOME/TOKEN"],
+    "plan": ["plan", "-vv", "--manifest", "TOKEN"],
+    "apply": ["apply", "-vv", "--yes", "--impersonate-service-account", "TOKEN"],
+    "render": ["render", "-vv", "TOKEN"],
+    "emulator": ["emulator", "-vv", "--project", "TOKEN"],
 }
 
 
