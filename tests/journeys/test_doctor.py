@@ -250,6 +250,8 @@ def test_the_page_in_a_browser(
     shot = tmp_path / "page.png"
     flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
     flags += ["--window-size=1300,1400", "--hide-scrollbars", "--virtual-time-budget=2000"]
+    flags += ["--no-first-run", "--disable-quic", "--disable-sync"]  # it has nothing to look for outside
+    flags += ["--disable-background-networking", "--disable-component-update"]
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     drawn = subprocess.run(
         [chromium, *flags, f"--screenshot={shot}", page.as_uri()], env=env, capture_output=True, timeout=90, check=False
