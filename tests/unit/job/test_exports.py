@@ -1,5 +1,6 @@
 """Exports, judged by bash: what is appended comes back exactly, once, and others' lines stay."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -65,8 +66,8 @@ def test_any_path_comes_back_exactly(name: bytes) -> None:
     content = append_lines(b"", wanted, {})
     assert content.count(b"\n") == 5
     for variable in CREDENTIALS_VARIABLES:
-        assert bash(content, variable) == b"/p/" + name
-        assert bash(plain_lines(wanted, {}), variable) == b"/p/" + name
+        assert bash(content, variable) == os.fsencode(path)  # a Path has lost a lone dot by then
+        assert bash(plain_lines(wanted, {}), variable) == os.fsencode(path)
     assert append_lines(content, wanted, {}) == b""
     assert own_lines_removed(content) == b""
 
