@@ -23,8 +23,8 @@ from gcp_wif.job.generate import Surroundings
 
 NOW = 1_800_000_000.0
 
-# Machines are shared: an example that took long says nothing about the code. Where a landing hangs on it the examples are
-# the same every time; everywhere else they are new ones, so that they go on finding things.
+# Machines are shared: an example that took long says nothing about the code. Where a landing hangs on it the examples
+# are the same every time; everywhere else they are new ones, so that they go on finding things.
 hypothesis.settings.register_profile("gcp-wif", deadline=None, derandomize=os.environ.get("CI") == "true")
 hypothesis.settings.load_profile("gcp-wif")
 

@@ -130,7 +130,7 @@ def _condition(
 def _principals(pool: PoolName, google: Mapping[str, Any], attributes: Mapping[str, str]) -> tuple[Principal, ...]:
     return (
         Principal.subject(pool, google["subject"]),
-        *(Principal.group(pool, group) for group in google.get("groups", [])),
+        *(Principal.group(pool, group) for group in google.get("groups", []) if group),
         *(Principal.attribute(pool, name, value) for name, value in attributes.items()),
         Principal.whole_pool(pool),
     )

@@ -3,7 +3,8 @@
 Google documents the Common Expression Language's standard functions plus ``extract``, ``split`` and ``join``, with the
 variables ``assertion`` in mappings and ``assertion``, ``google`` and ``attribute`` in conditions. The evaluator is
 Google's own C++ implementation; it bounds recursion and iterations itself (observed with cel-expr-python 0.1.3). What
-it does not bound is how long a string becomes, so that is bounded here before an evaluation begins.
+it does not bound is how long strings and lists become, so that is bounded here: before an evaluation begins for what
+its operators make, while it runs for ``split`` and ``join``.
 
 No expression reaches a file or the network: the only functions are CEL's and the three below.
 """
@@ -11,6 +12,7 @@ No expression reaches a file or the network: the only functions are CEL's and th
 import functools
 import re
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gcp_wif.errors import MissingExtraError
@@ -18,7 +20,15 @@ from gcp_wif.errors import MissingExtraError
 if TYPE_CHECKING:
     from cel_expr_python import cel
 
-__all__ = ["MAX_CONDITION", "MAX_EXPRESSION", "Compiled", "ExpressionError", "compile_expression", "extract"]
+__all__ = [
+    "MAX_CONDITION",
+    "MAX_EXPRESSION",
+    "Compiled",
+    "ExpressionError",
+    "compile_expression",
+    "extract",
+    "pieces",
+]
 
 MAX_EXPRESSION = 2048
 """Google's limit for a mapping's expression, in characters."""
@@ -27,9 +37,22 @@ MAX_CONDITION = 4096
 """Google's limit for a condition, in characters."""
 
 _MAX_RESULT = 64 * 1024
+_MAX_JOINED = 1024 * 1024
+_MAX_PARTS = 500
+_MAX_ELEMENTS = 4_000
+_MAX_ITERATIONS = 10_000  # the evaluator's own budget, observed
 _MAX_WORK = 32 * 1024 * 1024
-_COMPREHENSION = re.compile(r"\.\s*(?:map|filter|all|exists|exists_one)\s*\(")
-_COLUMN = re.compile(r"<input>:1:(\d+): (.*)")
+_MACROS = ("map", "filter", "all", "exists", "exists_one", "existsOne")
+_LOWER = frozenset(["&&", "||", "?", ":", "==", "!=", "<=", ">=", "<", ">", "in"])
+_PIECE = re.compile(
+    r"""//[^\n]*"""  # a comment
+    r"""|(?:[bB]?[rR])(?:'{3}.*?'{3}|"{3}.*?"{3}|'[^'\n]*'|"[^"\n]*")"""  # raw: a backslash stands for itself
+    r"""|[bB]?(?:'{3}(?:\\.|[^\\])*?'{3}|"{3}(?:\\.|[^\\])*?"{3}|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")"""
+    r"""|\w+|\|\||&&|[=!<>]=|.""",
+    re.DOTALL,
+)
+_COLUMN = re.compile(r"<input>:(\d+):(\d+): (.*)")
+_spent: ContextVar[list[int] | None] = ContextVar("_spent", default=None)
 
 
 class ExpressionError(Exception):
@@ -56,9 +79,11 @@ class Compiled(NamedTuple):
         """The value for ``variables``: plain Python data.
 
         Raises:
-            ExpressionError: it fails for these values, as by naming an absent key, or would need too much memory.
+            ExpressionError: it fails for these values, as by naming an absent key, or would need too much memory; or
+                they hold a NUL, at which the evaluator's binding would cut a string short (observed).
         """
         _bound(self.text, variables)
+        token = _spent.set([0])
         try:
             value = self.program.eval(data=variables)
             if value.type().name() == "ERROR":
@@ -66,6 +91,8 @@ class Compiled(NamedTuple):
             return value.plain_value()
         except (RuntimeError, ValueError, TypeError, OverflowError) as error:
             raise ExpressionError(str(error).splitlines()[0] if str(error) else type(error).__name__) from None
+        finally:
+            _spent.reset(token)
 
 
 def extract(value: str, template: str) -> str:
@@ -91,17 +118,37 @@ def extract(value: str, template: str) -> str:
     return "" if end < 0 else value[begin:end]
 
 
+def pieces(text: str) -> list[str]:
+    """The expression in pieces: string literals and comments whole, words, the operators of two signs, single signs."""
+    return _PIECE.findall(text)
+
+
 def _split(value: str, separator: str) -> list[str]:
-    return value.split(separator) if separator else list(value)
+    parts = value.split(separator, _MAX_PARTS) if separator else list(value)
+    if len(parts) > _MAX_PARTS:
+        raise ValueError(f"split makes more than {_MAX_PARTS} parts")
+    _spend(len(value) + 16 * len(parts))
+    return parts
 
 
 def _join(values: list[Any], separator: str = "") -> str:
     texts = [value.plain_value() if hasattr(value, "plain_value") else value for value in values]
     if not all(isinstance(text, str) for text in texts):
         raise ValueError("join takes a list of strings")
-    if sum(map(len, texts)) + len(separator) * len(texts) > _MAX_RESULT:
+    size = sum(map(len, texts)) + len(separator) * len(texts)
+    if size > _MAX_RESULT:
         raise ValueError("the joined string is too long")
+    _spend(size)
     return separator.join(texts)
+
+
+def _spend(size: int) -> None:
+    """Count what ``split`` and ``join`` make in one evaluation, since a comprehension calls them for each element."""
+    spent = _spent.get()
+    if spent is not None:
+        spent[0] += size
+        if spent[0] > _MAX_JOINED:
+            raise ValueError("split and join make too much")
 
 
 @functools.lru_cache(maxsize=4)
@@ -147,19 +194,74 @@ def compile_expression(text: str, names: tuple[str, ...]) -> Compiled:
         match = _COLUMN.search(str(error))
         if match is None:
             raise ExpressionError(str(error).splitlines()[0]) from None
-        raise ExpressionError(match[2].strip(), int(match[1])) from None
+        before = text.split("\n")[: int(match[1]) - 1]
+        raise ExpressionError(match[3].strip(), sum(len(line) + 1 for line in before) + int(match[2])) from None
 
 
 def _bound(text: str, variables: Mapping[str, Any]) -> None:
-    """Refuse an evaluation whose strings could grow beyond `_MAX_WORK` bytes.
+    """Refuse an evaluation whose strings could grow beyond `_MAX_WORK` bytes, or its lists beyond `_MAX_ELEMENTS`.
 
-    Strings grow by concatenation, once for each ``+``, and a comprehension does so for each element.
+    Both grow by ``+``; where a comprehension's variable stands on both sides, by each further comprehension again. A
+    comprehension keeps what it makes of every element, and ``map`` takes memory by the square of their number
+    (observed).
     """
     longest, elements = _extent(variables)
-    rounds = max(1, elements) ** min(2, len(_COMPREHENSION.findall(text)))
-    work = (text.count("+") + 1) * max(longest, len(text)) * rounds
-    if work > _MAX_WORK:
+    signs = pieces(text)
+    growth, loops, iterated = _growth(signs)
+    longest = max(longest, *map(len, signs), 1)
+    if "split" in signs:
+        elements = max(elements, min(longest, _MAX_PARTS))
+    if "join" in signs and growth > 1:
+        longest = max(longest, _MAX_RESULT)
+    elements = max(elements, signs.count(",") + 1)
+    rounds = min(elements**loops, _MAX_ITERATIONS)
+    if growth * longest * rounds > _MAX_WORK or iterated * elements > _MAX_ELEMENTS:
         raise ExpressionError("the values are too large for this expression")
+
+
+class _Level:
+    """What stands between two brackets, as far as it is read: an operand, its sum, and the largest sum before it.
+
+    Args:
+        macro: whether the brackets are a comprehension's.
+        over: how often the longest list can stand in what the comprehensions around it go over.
+    """
+
+    def __init__(self, macro: bool, over: int) -> None:
+        self.macro, self.over = macro, over
+        self.loops = 0
+        self.operand, self.sum, self.largest = 1, 0, 0
+
+    def end_sum(self) -> int:
+        self.largest = max(self.largest, self.sum + self.operand)
+        self.operand, self.sum = 1, 0
+        return self.largest
+
+
+def _growth(signs: list[str]) -> tuple[int, int, int]:
+    """How often the longest value can stand in a result, how deep comprehensions nest, what they go over; at most.
+
+    An operand such as ``[a + a].map(b, b + b)`` holds what its brackets hold, multiplied; ``+`` adds operands.
+    """
+    levels, iterated = [_Level(False, 1)], 0
+    before = ["", ""]
+    for sign in signs:
+        level = levels[-1]
+        if sign in ("(", "[", "{"):
+            macro = sign == "(" and before[0] == "." and before[1] in _MACROS
+            levels.append(_Level(macro, level.over * level.operand if macro else level.over))
+            iterated = max(iterated, levels[-1].over if macro else 0)
+        elif sign in (")", "]", "}") and len(levels) > 1:
+            levels.pop()
+            levels[-1].operand *= level.end_sum()
+            levels[-1].loops = max(levels[-1].loops, level.loops + level.macro)
+        elif sign == "+":
+            level.sum, level.operand = level.sum + level.operand, 1
+        elif sign in _LOWER or sign == ",":
+            level.end_sum()
+        if not (sign.isspace() or sign.startswith("//")):
+            before = [before[1], sign]
+    return levels[0].end_sum(), levels[0].loops, iterated
 
 
 def _extent(value: Any, depth: int = 0) -> tuple[int, int]:
@@ -167,9 +269,11 @@ def _extent(value: Any, depth: int = 0) -> tuple[int, int]:
     if depth > 32:
         raise ExpressionError("the claims are nested too deeply")
     if isinstance(value, str):
+        if "\0" in value:
+            raise ExpressionError("a value holds a NUL character")
         return len(value), 0
     if isinstance(value, Mapping):
-        inner = [_extent(each, depth + 1) for each in value.values()]
+        inner = [_extent(each, depth + 1) for each in (*value, *value.values())]
         size = 0 if depth < 2 else len(value)  # the claims themselves are not a list that an issuer can make long
     elif isinstance(value, list | tuple):
         inner = [_extent(each, depth + 1) for each in value]

@@ -98,4 +98,9 @@ def _number(value: object) -> float | None:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else "(none)" if value is None else str(value)[:200]
+    if value is None or isinstance(value, str):
+        return value if value is not None else "(none)"
+    try:
+        return str(value)[:200]
+    except (RecursionError, ValueError):  # nested too deeply, or a number of thousands of digits
+        return f"({type(value).__name__})"

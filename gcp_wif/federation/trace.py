@@ -4,15 +4,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from gcp_wif.federation.expressions import ExpressionError, compile_expression
+from gcp_wif.federation.expressions import ExpressionError, compile_expression, pieces
 
 __all__ = ["SubExpression", "trace_condition"]
 
 _MOST_PARTS = 200
 _DEEPEST = 12
-_PIECE = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\|\||&&|[()\[\]{}?:]|.""", re.DOTALL)
 _VARIABLES = ("assertion", "google", "attribute")
-_COMPARISON = re.compile(r"==|!=|<=|>=|<|>|\bin\b")
+_COMPARISONS = ("==", "!=", "<=", ">=", "<", ">", "in")
 
 
 class SubExpression(NamedTuple):
@@ -65,22 +64,18 @@ def _parts(text: str, depth: int) -> Iterator[tuple[str, int]]:
     yield text, depth
     if depth >= _DEEPEST:
         return
-    inner = _unwrapped(text)
-    if inner != text:
-        for part, below in _parts(inner, depth):
-            if part != inner:
-                yield part, below
-        return
+    text = _unwrapped(text)
     for operator in ("?", "||", "&&"):
         operands = _split(text, operator)
         if len(operands) > 1:
             for operand in operands:
                 yield from _parts(operand, depth + 1)
             return
-    if text.startswith("!") and not text.startswith("!="):
+    sides = _sides(text)  # before `!`, which binds tighter
+    if not sides and text.startswith("!"):
         yield from _parts(_unwrapped(text[1:].strip()), depth + 1)
         return
-    for side in _sides(text):
+    for side in sides:
         if not _is_literal(side) and side not in _VARIABLES:  # all claims at once say nothing
             yield side, depth + 1
 
@@ -89,7 +84,7 @@ def _split(text: str, operator: str) -> list[str]:
     """The operands at the outermost level; for ``?`` the three of a conditional expression."""
     marks = {"?", ":"} if operator == "?" else {operator}
     operands, level, current = [], 0, ""
-    for piece in _PIECE.findall(text):
+    for piece in pieces(text):
         level += (piece in "([{") - (piece in ")]}") if len(piece) == 1 else 0
         if level == 0 and piece in marks:
             operands.append(current)
@@ -102,37 +97,37 @@ def _split(text: str, operator: str) -> list[str]:
 
 def _unwrapped(text: str) -> str:
     """Without brackets that enclose the whole."""
-    if not (text.startswith("(") and text.endswith(")")):
-        return text
-    level = 0
-    pieces = _PIECE.findall(text)
-    for index, piece in enumerate(pieces):
-        level += (piece == "(") - (piece == ")")
-        if level == 0 and index < len(pieces) - 1:
-            return text
-    return text[1:-1].strip()
+    for _ in range(_DEEPEST):
+        if not (text.startswith("(") and text.endswith(")")):
+            break
+        level, signs = 0, pieces(text)
+        for index, piece in enumerate(signs):
+            level += (piece == "(") - (piece == ")")
+            if level == 0 and index < len(signs) - 1:
+                return text
+        if level or signs[-1] != ")":
+            break
+        text = text[1:-1].strip()
+    return text
 
 
 def _sides(text: str) -> list[str]:
-    """Both sides of a comparison at the outermost level."""
-    level, current, pieces = 0, "", _PIECE.findall(text)
-    plain = ""
-    for piece in pieces:
+    """Both sides of a comparison at the outermost level; of several, the last, since they bind to the left."""
+    level, signs, found = 0, pieces(text), None
+    for index, piece in enumerate(signs):
         if len(piece) == 1:
             level += (piece in "([{") - (piece in ")]}")
-        hidden = level > 0 or len(piece) > 1 or piece in ")]}"
-        plain += "\x00" * len(piece) if hidden else piece
-        current += piece
-    match = _COMPARISON.search(plain)
-    if match is None:
+        if level == 0 and piece in _COMPARISONS:
+            found = index
+    if found is None:
         return []
-    return [side for side in (text[: match.start()].strip(), text[match.end() :].strip()) if side]
+    return [side for side in ("".join(signs[:found]).strip(), "".join(signs[found + 1 :]).strip()) if side]
 
 
 def _is_literal(text: str) -> bool:
-    return bool(
-        re.fullmatch(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|-?[0-9.]+|true|false|null|\[.*\]", text, re.DOTALL)
-    )
+    if re.fullmatch(r"-?[0-9.]+|true|false|null|\[.*\]", text, re.DOTALL):
+        return True
+    return text.endswith(("'", '"')) and len(pieces(text)) == 1
 
 
 def _shown(value: object) -> str:
