@@ -1,4 +1,4 @@
-"""What Google says when it refuses: its exact sentences, what each means, and what mends it.
+"""What Google says when it refuses: its exact sentences, what each means, and what fixes it.
 
 One table serves everybody: the emulator answers with these sentences, `federation` names the row that stopped a
 token, `verify` explains what came back, and the doctor recognises a pasted error. Sentences are Google's, documented
@@ -381,8 +381,8 @@ class Recognised:
 
     def as_error(self, sentence: str) -> GcpWifError:
         """The error to raise: Google's own words first, then what they mean and what to do."""
-        mends = "\n".join(f"- {line}" for line in self.kind.advice)
-        return RefusedError(sentence, hint=f"{self.kind.meaning}\n{mends}", code=self.kind.code)
+        fixes = "\n".join(f"- {line}" for line in self.kind.advice)
+        return RefusedError(sentence, hint=f"{self.kind.meaning}\n{fixes}", code=self.kind.code)
 
 
 def recognise(text: str) -> Recognised | None:

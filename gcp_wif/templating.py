@@ -23,7 +23,7 @@ Filter = Callable[..., Any]
 
 
 class TemplateMisuseError(Exception):
-    """A template and its values do not fit: a bug in one of them, nothing that a user can mend."""
+    """A template and its values do not fit: a bug in one of them, nothing that a user can fix."""
 
 
 class Quoted(str):

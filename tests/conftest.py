@@ -1,4 +1,4 @@
-"""Fixtures for all tests: tokens, surroundings, the emulator, other people's programs, and two guards."""
+"""Fixtures for all tests: tokens, run_context, the emulator, other people's programs, and two guards."""
 
 import base64
 import io
@@ -18,8 +18,8 @@ import pytest
 from google_setup import Google
 
 from gcp_wif.emulator import Emulator
-from gcp_wif.emulator.issuer import circleci_claims
-from gcp_wif.job.generate import Surroundings
+from gcp_wif.emulator.model.token_issuer import circleci_claims
+from gcp_wif.job.context import Context
 
 NOW = 1_800_000_000.0
 
@@ -42,13 +42,13 @@ def make_jwt() -> Callable[..., str]:
 
 
 @pytest.fixture
-def surroundings(tmp_path: Path) -> Callable[..., Surroundings]:
+def run_context(tmp_path: Path) -> Callable[..., Context]:
     """Makes the world of a job: a HOME of its own, a clock that stands still."""
 
-    def make(environ: dict[str, str] | None = None, stdin: bytes = b"", now: float = NOW, **rest: Any) -> Surroundings:
+    def make(environ: dict[str, str] | None = None, stdin: bytes = b"", now: float = NOW, **rest: Any) -> Context:
         home = {"HOME": str(tmp_path / "home")}
         (tmp_path / "home").mkdir(exist_ok=True)
-        return Surroundings(home | (environ or {}), str(tmp_path), io.BytesIO(stdin), lambda: now, **rest)
+        return Context(home | (environ or {}), str(tmp_path), io.BytesIO(stdin), lambda: now, **rest)
 
     return make
 

@@ -35,7 +35,7 @@ _COMMANDS = (
 
 
 class _LazyGroup(TyperGroup):
-    """Finds a command's module by its name: ``gcp_wif.cli.NAME`` with a function ``main``."""
+    """Finds a command's module by its name: ``gcp_wif.cli.commands.NAME`` with a function ``main``."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Typer's signature
         return list(_COMMANDS)
@@ -46,7 +46,7 @@ class _LazyGroup(TyperGroup):
                 self.get_command(ctx, name)
             return None
         if cmd_name not in self.commands:
-            module = importlib.import_module(f"gcp_wif.cli.{cmd_name}")
+            module = importlib.import_module(f"gcp_wif.cli.commands.{cmd_name}")
             single = typer.Typer(add_completion=False, rich_markup_mode=None)
             single.command(cmd_name)(module.main)
             self.commands[cmd_name] = typer.main.get_command(single)

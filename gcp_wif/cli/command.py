@@ -17,9 +17,9 @@ import typer
 from gcp_wif.cli.output import Terminal, start_logging
 from gcp_wif.endpoints import EMULATOR_VARIABLE, Endpoints
 from gcp_wif.errors import GcpWifError
-from gcp_wif.job.generate import Surroundings
+from gcp_wif.job.context import Context
 
-__all__ = ["CommonOptions", "OptionGroup", "command", "endpoints", "surroundings", "terminal"]
+__all__ = ["CommonOptions", "OptionGroup", "command", "endpoints", "run_context", "terminal"]
 
 
 class OptionGroup:
@@ -81,18 +81,18 @@ def terminal(options: CommonOptions) -> Terminal:
     return Terminal(as_json=options.as_json)
 
 
-def surroundings() -> Surroundings:
+def run_context() -> Context:
     """The process's own environment, working folder, input and clock: the one place that reads them."""
-    return Surroundings(environ=dict(os.environ), cwd=os.getcwd(), stdin=sys.stdin.buffer, clock=time.time)  # noqa: PTH109 - a string
+    return Context(environ=dict(os.environ), cwd=os.getcwd(), stdin=sys.stdin.buffer, clock=time.time)  # noqa: PTH109 - a string
 
 
-def endpoints(around: Surroundings, out: Terminal, universe: str | None = None) -> Endpoints:
+def endpoints(context: Context, out: Terminal, universe: str | None = None) -> Endpoints:
     """The endpoints for this run, with a warning where they are the emulator's.
 
     Raises:
         InputError: WIF003, WIF116.
     """
-    found = Endpoints.resolve(around.environ, universe)
+    found = Endpoints.resolve(context.environ, universe)
     if found.emulator:
         out.warn(f"{EMULATOR_VARIABLE} is set: this talks to the emulator at {found.emulator}, not to Google.")
     return found

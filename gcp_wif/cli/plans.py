@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcp_wif.cli.command import OptionGroup, endpoints, surroundings
+from gcp_wif.cli.command import OptionGroup, endpoints, run_context
 from gcp_wif.cli.manifests import read_manifest
 from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import MissingExtraError
@@ -43,21 +43,21 @@ class Session:
     """
 
     def __init__(self, options: AdminOptions, out: Terminal, name: str) -> None:
-        around = surroundings()
-        self.manifest = read_manifest(options.manifest, around.cwd)
-        where = endpoints(around, out)
+        context = run_context()
+        self.manifest = read_manifest(options.manifest, context.cwd)
+        where = endpoints(context, out)
         account = options.impersonate_service_account
         impersonate = (
             ServiceAccountEmail.parse(account, origin="--impersonate-service-account") if account is not None else None
         )
         try:
-            from gcp_wif.provisioning import Clients, Patience, admin_credentials, desired_of
+            from gcp_wif.provisioning import Clients, RetryPolicy, admin_credentials, desired_of
         except ImportError:
             raise MissingExtraError("admin", command=name) from None
         self.desired: Desired = desired_of(self.manifest)
         self.endpoints = where
-        self.patience: Patience = Patience()
-        self.clients: Clients = Clients(where, admin_credentials(where, impersonate), self.patience.request)
+        self.retry_policy: RetryPolicy = RetryPolicy()
+        self.clients: Clients = Clients(where, admin_credentials(where, impersonate), self.retry_policy.request)
 
 
 def show_plan(plan: "Plan", out: Terminal) -> None:
@@ -65,7 +65,7 @@ def show_plan(plan: "Plan", out: Terminal) -> None:
     for change in plan.changes:
         for line in described(change):
             out.say(line)
-    for change in plan.leftovers:
+    for change in plan.stale_grants:
         out.warn(f"the manifest no longer names these grants of its own on {change.resource}; --prune revokes them:")
         for grant in change.revoke:
             out.say(f"    {grant.role} to {grant.member}")
@@ -80,7 +80,7 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
     return {
         "changes": [change_document(change) for change in plan.changes],
         "unchanged": list(plan.unchanged),
-        "leftovers": [change_document(change) for change in plan.leftovers],
+        "stale_grants": [change_document(change) for change in plan.stale_grants],
         "warnings": list(plan.warnings),
     }
 

@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gcp_wif.doctor.values import Case, Finding
+from gcp_wif.doctor.evidence import Evidence
+from gcp_wif.doctor.report import Finding
 from gcp_wif.errors import shown
 from gcp_wif.federation import Decision, ProviderRules, SubExpression, trace_condition
 from gcp_wif.refusals import RefusalKind
@@ -24,33 +25,33 @@ _UPDATE = "gcloud iam workload-identity-pools providers update-oidc {provider} -
     "--workload-identity-pool={pool} --project={project} "  # fmt: skip
 
 
-def update_command(case: Case, flags: str) -> str:
+def update_command(evidence: Evidence, flags: str) -> str:
     """The gcloud command that changes the provider."""
-    if case.provider is None:
+    if evidence.provider is None:
         return f"gcloud iam workload-identity-pools providers update-oidc … {flags}"
-    name = case.provider
+    name = evidence.provider
     return _UPDATE.format(provider=name.provider_id, pool=name.pool_id, project=name.project_number) + flags
 
 
-def condition_finding(case: Case, rules: ProviderRules, decision: Decision) -> Finding:
+def condition_finding(evidence: Evidence, rules: ProviderRules, decision: Decision) -> Finding:
     """Why the condition refuses this token."""
-    condition, claims = rules.attribute_condition or "", case.claims or {}
+    condition, claims = rules.attribute_condition or "", evidence.claims or {}
     mapped = {key.removeprefix("attribute.") for key in rules.attribute_mapping if key.startswith("attribute.")}
     unmapped = [name for name in dict.fromkeys(_ATTRIBUTE.findall(condition)) if name not in mapped]
-    mends = (*_manifest_rule(case), _with_condition(case, None))
+    fixes = (*_manifest_rule(evidence), _with_condition(evidence, None))
     if unmapped:
         close = alike(unmapped[0], mapped)
-        if close and case.manifest is None:
+        if close and evidence.manifest is None:
             renamed = re.sub(rf"\battribute\.{unmapped[0]}\b", f"attribute.{close}", condition)
-            mends = (_with_condition(case, renamed),)
+            fixes = (_with_condition(evidence, renamed),)
         return Finding(
             "WIF911", "condition", "broken",
             f"The condition reads attribute.{unmapped[0]}, which the mapping never sets."
             + (f" It sets attribute.{close}." if close else ""),
             f"a mapping of attribute.{unmapped[0]}", f"mapped: {', '.join(sorted(mapped)) or 'nothing'}",
-            (*mends, f"or add attribute.{unmapped[0]}=… to the mapping"),
+            (*fixes, f"or add attribute.{unmapped[0]}=… to the mapping"),
         )  # fmt: skip
-    trace = trace_of(case, decision)
+    trace = trace_of(evidence, decision)
     false = _culprit(trace)
     text = false.text if false else condition
     sides = [each for each in trace if false and each.depth == false.depth + 1 and each.text in false.text]
@@ -62,28 +63,28 @@ def condition_finding(case: Case, rules: ProviderRules, decision: Decision) -> F
     if absent is not None:
         return Finding(
             "WIF913", "condition", "broken", f"The condition reads the claim {absent}, which this token does not have.",
-            text, f"claims: {', '.join(sorted(claims))}", mends,
+            text, f"claims: {', '.join(sorted(claims))}", fixes,
         )  # fmt: skip
     code, why, meant = _why_false(text, sides)
-    if meant is not None and case.manifest is None:
-        mends = (_with_condition(case, condition.replace(text, meant)),)
-    return Finding(code, "condition", "broken", why, text, found or (false.error if false else None) or "false", mends)
+    if meant is not None and evidence.manifest is None:
+        fixes = (_with_condition(evidence, condition.replace(text, meant)),)
+    return Finding(code, "condition", "broken", why, text, found or (false.error if false else None) or "false", fixes)
 
 
-def _manifest_rule(case: Case) -> Iterator[str]:
+def _manifest_rule(evidence: Evidence) -> Iterator[str]:
     """The manifest line that admits this token, where the condition is a manifest's for CircleCI."""
-    claims = case.claims or {}
+    claims = evidence.claims or {}
     project, ref = claims.get(f"{_CIRCLECI}project-id"), claims.get(f"{_CIRCLECI}vcs-ref")
-    if case.manifest is None or case.identity is None or not isinstance(project, str):
+    if evidence.manifest is None or evidence.identity is None or not isinstance(project, str):
         return
     if claims.get(f"{_CIRCLECI}ssh-rerun") is True:
-        yield f"In gcp-wif.toml, [identities.{case.identity}], if people in such jobs may: allow_ssh_rerun = true"
+        yield f"In gcp-wif.toml, [identities.{evidence.identity}], if people in such jobs may: allow_ssh_rerun = true"
         return
     rule = f"project = {json.dumps(project)}"
     if isinstance(ref, str):
         branch = ref.removeprefix("refs/heads/")
         rule += f", branch = {json.dumps(branch)}" if branch != ref else f", ref = {json.dumps(ref)}"
-    yield f"In gcp-wif.toml, add to allow of [identities.{case.identity}]: {{ {rule} }}; then gcp-wif apply"
+    yield f"In gcp-wif.toml, add to allow of [identities.{evidence.identity}]: {{ {rule} }}; then gcp-wif apply"
 
 
 def _leaves(trace: tuple[SubExpression, ...], part: SubExpression | None) -> list[SubExpression]:
@@ -101,8 +102,8 @@ def _leaves(trace: tuple[SubExpression, ...], part: SubExpression | None) -> lis
     return list(found.values())
 
 
-def _with_condition(case: Case, condition: str | None) -> str:
-    return update_command(case, f"--attribute-condition={shlex.quote(condition) if condition else '…'}")
+def _with_condition(evidence: Evidence, condition: str | None) -> str:
+    return update_command(evidence, f"--attribute-condition={shlex.quote(condition) if condition else '…'}")
 
 
 def _why_false(text: str, sides: list[SubExpression]) -> tuple[str, str, str | None]:
@@ -145,12 +146,12 @@ def _culprit(trace: tuple[SubExpression, ...]) -> SubExpression | None:
         current = trace[start]
 
 
-def trace_of(case: Case, decision: Decision | None) -> tuple[SubExpression, ...]:
+def trace_of(evidence: Evidence, decision: Decision | None) -> tuple[SubExpression, ...]:
     """The condition taken apart, where there is one."""
-    rules = case.rules
-    if rules is None or decision is None or case.claims is None or not rules.attribute_condition:
+    rules = evidence.rules
+    if rules is None or decision is None or evidence.claims is None or not rules.attribute_condition:
         return ()
-    return trace_condition(rules.attribute_condition, case.claims, decision.google, decision.attributes)
+    return trace_condition(rules.attribute_condition, evidence.claims, decision.google, decision.attributes)
 
 
 def absent_claim(expression: str, claims: Mapping[str, Any]) -> str | None:

@@ -2,25 +2,26 @@
 
 from collections.abc import Iterator, Mapping
 
-from gcp_wif.doctor.access import may_impersonate
-from gcp_wif.doctor.values import Case, Finding
+from gcp_wif.doctor.evidence import Evidence
+from gcp_wif.doctor.iam_checks import may_impersonate
+from gcp_wif.doctor.report import Finding
 from gcp_wif.federation import compile_manifest
 
 __all__ = ["drift"]
 
-_MEND = ("gcp-wif plan shows every difference, gcp-wif apply ends it; or change the manifest to say what Google has.",)
+_FIX = ("gcp-wif plan shows every difference, gcp-wif apply ends it; or change the manifest to say what Google has.",)
 
 
-def drift(case: Case) -> Iterator[Finding]:
+def drift(evidence: Evidence) -> Iterator[Finding]:
     """Differences that matter to who is let in, where both sides were seen.
 
     Args:
-        case: with a manifest, and states that are Google's.
+        evidence: with a manifest, and states that are Google's.
     """
-    if case.manifest is None or not case.deployed:
+    if evidence.manifest is None or not evidence.deployed:
         return
-    compiled = compile_manifest(case.manifest)
-    wanted, rules = compiled.rules, case.rules
+    compiled = compile_manifest(evidence.manifest)
+    wanted, rules = compiled.rules, evidence.rules
     if rules is not None and rules.name == wanted.name:
         if rules.issuer != wanted.issuer:
             yield _differs("issuer", "The provider's issuer", wanted.issuer, rules.issuer)
@@ -39,9 +40,11 @@ def drift(case: Case) -> Iterator[Finding]:
                 wanted.attribute_condition or "none",
                 rules.attribute_condition or "none",
             )
-    if case.identity is None or case.policy is None or case.direct:
+    if evidence.identity is None or evidence.policy is None or evidence.direct:
         return
-    missing = [member for member in compiled.members[case.identity] if not may_impersonate(case.policy, (member,))]
+    missing = [
+        member for member in compiled.members[evidence.identity] if not may_impersonate(evidence.policy, (member,))
+    ]
     if missing:
         found = "not bound: " + "; ".join(missing)
         yield _differs("binding", "The account's policy", "a binding for every principal of the identity", found)
@@ -57,4 +60,4 @@ def _mapping(wanted: Mapping[str, str], found: Mapping[str, str]) -> Iterator[Fi
 
 def _differs(link: str, what: str, expected: str, found: str) -> Finding:
     message = f"{what} in Google is not the manifest's."
-    return Finding("WIF961", link, "advice", message, expected[:1000], found[:1000], _MEND)
+    return Finding("WIF961", link, "advice", message, expected[:1000], found[:1000], _FIX)

@@ -6,7 +6,7 @@ from gcp_wif.refusals import RefusalKind
 __all__ = ["CODES", "explain"]
 
 _OWN: dict[str, tuple[str, str]] = {
-    "WIF901": ("The pool does not exist", "Its ID or project number is misspelt, or nobody has made it. IDs are lower case."),
+    "WIF901": ("The pool does not exist", "Its ID or project number is misspelt, or nobody has made it. IDs are lower evidence."),
     "WIF902": ("The pool is deleted", "It holds its ID for 30 days and can be undeleted until then; `gcp-wif apply` does it."),
     "WIF903": ("The pool is disabled", "No token is exchanged, and tokens that were issued stop working."),
     "WIF904": ("The provider does not exist", "Its ID is misspelt, or it is in another pool or project."),
@@ -66,8 +66,8 @@ def explain(code: str) -> str:
         return f"{wanted}  {title}\n\n{text}\n"
     kind = next((kind for kind in RefusalKind if kind.code == wanted), None)
     if kind is not None:
-        mends = "\n".join(f"  - {line}" for line in kind.advice)
-        return f"{wanted}  {kind.error}: {kind.template}\n\n{kind.meaning}\n\nWhat to do:\n{mends}\n"
+        fixes = "\n".join(f"  - {line}" for line in kind.advice)
+        return f"{wanted}  {kind.error}: {kind.template}\n\n{kind.meaning}\n\nWhat to do:\n{fixes}\n"
     if wanted == "WIF500":
         return "WIF500  A refusal that gcp-wif does not know\n\nGoogle's own words stand in the message.\n"
     raise InputError(f"The doctor has no code {shown(code)}.", hint="Codes read WIF and three digits.", code="WIF910")

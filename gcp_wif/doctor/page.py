@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from gcp_wif.doctor.values import Report
+from gcp_wif.doctor.report import Report
 from gcp_wif.templating import render_template
 
 __all__ = ["page"]

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
-from gcp_wif.emulator import controls
-from gcp_wif.emulator.calls import Answer, Gateway
-from gcp_wif.emulator.iam_grpc import serve_grpc
-from gcp_wif.emulator.issuer import Issuer
-from gcp_wif.emulator.server import Application, serve
-from gcp_wif.emulator.state import Clock, State
+from gcp_wif.emulator.model.state import Clock, State
+from gcp_wif.emulator.model.token_issuer import TokenIssuer
+from gcp_wif.emulator.services.gateway import Answer, Gateway
+from gcp_wif.emulator.transport import controls
+from gcp_wif.emulator.transport.grpc import serve_grpc
+from gcp_wif.emulator.transport.http import Application, serve
 from gcp_wif.endpoints import EMULATOR_GRPC_VARIABLE, EMULATOR_VARIABLE
 from gcp_wif.federation import compile_manifest
 from gcp_wif.manifest import Manifest
@@ -40,7 +40,7 @@ class Emulator:
     ) -> None:
         self._projects = dict(projects or {})
         self._clock = clock or Clock()
-        self.issuer = Issuer()
+        self.issuer = TokenIssuer()
         self.gateway = Gateway(State(self._clock, self._projects), self.issuer)
         self._application = Application(self.gateway)
         self._server, self._thread = serve(self._application, port)
@@ -104,7 +104,7 @@ class Emulator:
     def token(
         self, header: Mapping[str, Any] | None = None, *, version: int = 1, stranger: bool = False, **claims: Any
     ) -> str:
-        """A signed subject token; see `Issuer.sign` for the arguments."""
+        """A signed subject token; see `TokenIssuer.sign` for the arguments."""
         now = self.state.clock.now()
         return self.issuer.sign(claims, now=now, header=header, version=version, stranger=stranger)
 
@@ -162,7 +162,7 @@ class Emulator:
         )
 
     def requests(self) -> list[Answer]:
-        """What was asked so far, without secrets; `gcp_wif.emulator.controls` documents an entry."""
+        """What was asked so far, without secrets; `gcp_wif.emulator.transport.controls` documents an entry."""
         return self.gateway.log
 
     def faults(self, *faults: Mapping[str, Any], **settings: Any) -> Answer:

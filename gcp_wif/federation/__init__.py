@@ -8,14 +8,14 @@ from gcp_wif.federation.compiler import CompiledFederation, compile_manifest
 from gcp_wif.federation.decision import Decision, ProviderRules, Step
 from gcp_wif.federation.evaluation import evaluate
 from gcp_wif.federation.expressions import extract
-from gcp_wif.federation.lint import Problem, lint_provider
+from gcp_wif.federation.lint import ProviderProblem, lint_provider
 from gcp_wif.federation.token import check_token
 from gcp_wif.federation.trace import SubExpression, trace_condition
 
 __all__ = [
     "CompiledFederation",
     "Decision",
-    "Problem",
+    "ProviderProblem",
     "ProviderRules",
     "Step",
     "SubExpression",

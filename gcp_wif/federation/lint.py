@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from gcp_wif.federation.expressions import MAX_CONDITION, MAX_EXPRESSION, ExpressionError, compile_expression
 from gcp_wif.refusals import Refusal, RefusalKind
 
-__all__ = ["MAX_ATTRIBUTES", "Problem", "is_multi_tenant", "lint_provider"]
+__all__ = ["MAX_ATTRIBUTES", "ProviderProblem", "is_multi_tenant", "lint_provider"]
 
 MAX_ATTRIBUTES = 50
 """Google's limit for custom attributes."""
@@ -19,7 +19,7 @@ _MULTI_TENANT = ("https://oidc.circleci.com", "https://token.actions.githubuserc
 
 
 @dataclass(frozen=True)
-class Problem:
+class ProviderProblem:
     """One reason why Google would refuse a provider.
 
     Attributes:
@@ -33,7 +33,7 @@ class Problem:
     column: int | None = None
 
 
-def lint_provider(mapping: Mapping[str, str], condition: str | None, issuer: str) -> tuple[Problem, ...]:
+def lint_provider(mapping: Mapping[str, str], condition: str | None, issuer: str) -> tuple[ProviderProblem, ...]:
     """Everything that Google would refuse in these three, in the order of the fields.
 
     Args:
@@ -45,12 +45,12 @@ def lint_provider(mapping: Mapping[str, str], condition: str | None, issuer: str
     if condition:
         if len(condition) > MAX_CONDITION:
             problems.append(
-                Problem("attributeCondition", f"The attribute condition exceeds {MAX_CONDITION} characters.")
+                ProviderProblem("attributeCondition", f"The attribute condition exceeds {MAX_CONDITION} characters.")
             )
         else:
             problems += _compiles("attributeCondition", condition, ("assertion", "google", "attribute"))
     if is_multi_tenant(issuer) and not (condition and re.search(r"\b(assertion|google|attribute)\b", condition)):
-        problems.append(Problem("attributeCondition", Refusal.of(RefusalKind.CONDITION_REQUIRED).description))
+        problems.append(ProviderProblem("attributeCondition", Refusal.of(RefusalKind.CONDITION_REQUIRED).description))
     return tuple(problems)
 
 
@@ -59,37 +59,39 @@ def is_multi_tenant(issuer: str) -> bool:
     return issuer.rstrip("/") in _MULTI_TENANT
 
 
-def _issuer(issuer: str) -> list[Problem]:
+def _issuer(issuer: str) -> list[ProviderProblem]:
     try:
         parts = urlsplit(issuer)
         host = parts.hostname
     except ValueError:
         host = None
     if host is None or parts.scheme != "https":
-        return [Problem("oidc.issuerUri", Refusal.of(RefusalKind.ISSUER_NOT_HTTPS).description)]
+        return [ProviderProblem("oidc.issuerUri", Refusal.of(RefusalKind.ISSUER_NOT_HTTPS).description)]
     return []
 
 
-def _mapping(mapping: Mapping[str, str]) -> list[Problem]:
+def _mapping(mapping: Mapping[str, str]) -> list[ProviderProblem]:
     problems = []
     if "google.subject" not in mapping:
-        problems.append(Problem("attributeMapping", "The attribute mapping must include google.subject."))
+        problems.append(ProviderProblem("attributeMapping", "The attribute mapping must include google.subject."))
     if sum(key.startswith("attribute.") for key in mapping) > MAX_ATTRIBUTES:
-        problems.append(Problem("attributeMapping", f"At most {MAX_ATTRIBUTES} custom attributes can be mapped."))
+        problems.append(
+            ProviderProblem("attributeMapping", f"At most {MAX_ATTRIBUTES} custom attributes can be mapped.")
+        )
     for key, expression in mapping.items():
         field = f"attributeMapping.{key}"
         if not _KEY.fullmatch(key):
-            problems.append(Problem(field, f"Invalid mapped attribute key: {key}."))
+            problems.append(ProviderProblem(field, f"Invalid mapped attribute key: {key}."))
         elif not 0 < len(expression) <= MAX_EXPRESSION:
-            problems.append(Problem(field, f"The mapping of {key} must have 1 to {MAX_EXPRESSION} characters."))
+            problems.append(ProviderProblem(field, f"The mapping of {key} must have 1 to {MAX_EXPRESSION} characters."))
         else:
             problems += _compiles(field, expression, ("assertion",))
     return problems
 
 
-def _compiles(field: str, expression: str, names: tuple[str, ...]) -> list[Problem]:
+def _compiles(field: str, expression: str, names: tuple[str, ...]) -> list[ProviderProblem]:
     try:
         compile_expression(expression, names)
     except ExpressionError as error:
-        return [Problem(field, f"Error parsing CEL expression: {error.message}", error.column)]
+        return [ProviderProblem(field, f"Error parsing CEL expression: {error.message}", error.column)]
     return []

@@ -24,7 +24,7 @@ _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _TIMEOUT_SECONDS = 10.0
 _RETRIES = 4
 _RETRY_AFTER_SECONDS = 10
-_PASSING = frozenset({429, 500, 502, 503, 504})
+_TRANSIENT = frozenset({429, 500, 502, 503, 504})
 
 
 class _Transport(Request):
@@ -43,7 +43,7 @@ class _Transport(Request):
             total=_RETRIES,
             backoff_factor=0.4,
             backoff_jitter=0.4,
-            status_forcelist=_PASSING,
+            status_forcelist=_TRANSIENT,
             allowed_methods=None,
             redirect=0,
             raise_on_status=False,
@@ -113,7 +113,7 @@ def exchange(config: CredentialConfig, *, loopback: bool) -> datetime:
 def _explained(error: Exception, status: int | None) -> GcpWifError:
     text = "\n".join(str(part) for part in error.args)
     sentence = hide_tokens(_sentence(error.args))
-    if status in _PASSING:
+    if status in _TRANSIENT:
         return UnavailableError(
             f"The service kept failing with HTTP status {status}: {sentence}",
             hint="It was tried five times. Run the command again in a few minutes.",

@@ -8,8 +8,8 @@ from gcp_wif.ci import circleci
 from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
 from gcp_wif.errors import InputError
 from gcp_wif.files import edit_shared, read_bounded
+from gcp_wif.job.context import Context
 from gcp_wif.job.exports import Export, append_lines, exports, plain_lines
-from gcp_wif.job.generate import Surroundings
 from gcp_wif.job.source import absolute, clean_path
 from gcp_wif.job.target import ProjectChoice
 
@@ -44,15 +44,15 @@ def read_config(path: Path) -> CredentialConfig:
     )
 
 
-def shell_file(to: str | None, around: Surroundings) -> Path:
+def shell_file(to: str | None, context: Context) -> Path:
     """The file to append to: ``--to PATH``, else ``BASH_ENV``.
 
     Raises:
         InputError: WIF308 where neither is there.
     """
     if to is not None:
-        return Path(absolute(clean_path(to, origin="--to"), around.cwd))
-    found = circleci.shell_file(around.environ)
+        return Path(absolute(clean_path(to, origin="--to"), context.cwd))
+    found = circleci.shell_file(context.environ)
     if found is None:
         raise InputError(
             f"{circleci.SHELL_FILE_VARIABLE} is not set, so there is no file that the job's shells read.",
@@ -60,7 +60,7 @@ def shell_file(to: str | None, around: Surroundings) -> Path:
             'exports for the present shell: eval "$(gcp-wif export --to stdout)"',
             code="WIF308",
         )
-    return Path(absolute(str(found), around.cwd))
+    return Path(absolute(str(found), context.cwd))
 
 
 def weak_project(config: CredentialConfig) -> ProjectChoice | None:

@@ -1,48 +1,24 @@
 """`generate`: the token file and the credential config, both or neither."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE, CredentialConfig, FileSource
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, shown
 from gcp_wif.files import check_destination, write_private
+from gcp_wif.job.context import Context
 from gcp_wif.job.flags import GenerateFlags
 from gcp_wif.job.source import absolute, choose_source, clean_path, default_path
 from gcp_wif.job.target import Target
 
-if TYPE_CHECKING:
-    from gcp_wif.ci.circleci import Run
-
-__all__ = ["DEFAULT_CONFIG_NAME", "Generated", "Surroundings", "config_path", "generate"]
+__all__ = ["DEFAULT_CONFIG_NAME", "Generated", "config_path", "generate"]
 
 DEFAULT_CONFIG_NAME = "gcp_cred_config.json"
 
 _LIFETIME_SECONDS = range(600, 43_201)
 _DEFAULT_MAX_LIFETIME_SECONDS = 3_600
 _TOKEN_TYPE_PREFIX = "urn:ietf:params:"  # noqa: S105 - a type's name
-
-
-class Surroundings(NamedTuple):
-    """What a command is given of the world around it, so that nothing below reads it by itself.
-
-    Attributes:
-        environ: the environment variables.
-        cwd: the absolute working folder.
-        stdin: standard input, binary.
-        clock: seconds since 1970.
-        run: how the CI system's program is run; ``None`` for a real process.
-    """
-
-    environ: Mapping[str, str]
-    cwd: str
-    stdin: BinaryIO
-    clock: Callable[[], float]
-    run: "Run | None" = None
-
-    def __repr__(self) -> str:
-        return "Surroundings(hidden)"  # the environment holds the token
 
 
 class Generated(NamedTuple):
@@ -61,18 +37,18 @@ class Generated(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def config_path(output_file: str | None, around: Surroundings) -> Path:
+def config_path(output_file: str | None, context: Context) -> Path:
     """The absolute path of the credential config: ``--output-file`` or ``$HOME/gcp_cred_config.json``.
 
     Raises:
         InputError: WIF101, WIF102 or WIF117.
     """
     if output_file is None:
-        return Path(default_path(around.environ.get("HOME"), DEFAULT_CONFIG_NAME, "--output-file"))
-    return Path(absolute(clean_path(output_file, origin="--output-file"), around.cwd))
+        return Path(default_path(context.environ.get("HOME"), DEFAULT_CONFIG_NAME, "--output-file"))
+    return Path(absolute(clean_path(output_file, origin="--output-file"), context.cwd))
 
 
-def generate(target: Target, flags: GenerateFlags, endpoints: Endpoints, around: Surroundings) -> Generated:
+def generate(target: Target, flags: GenerateFlags, endpoints: Endpoints, context: Context) -> Generated:
     """Write the config and, for a file source, the token.
 
     Everything is checked before anything is written, and the two files are replaced together.
@@ -81,8 +57,8 @@ def generate(target: Target, flags: GenerateFlags, endpoints: Endpoints, around:
         InputError: any of the codes of target, source, token and files; nothing was written.
         UnavailableError: WIF603 where the CI system gives no token; nothing was written.
     """
-    output = config_path(flags.output_file, around)
-    choice = choose_source(flags.source, home=around.environ.get("HOME"), cwd=around.cwd, keep_path=flags.config_only)
+    output = config_path(flags.output_file, context)
+    choice = choose_source(flags.source, home=context.environ.get("HOME"), cwd=context.cwd, keep_path=flags.config_only)
     token_type = _token_type(flags.subject_token_type)
     lifetime, warnings = _lifetime(flags.lifetime_seconds, target)
     config = CredentialConfig.build(
@@ -107,12 +83,12 @@ def generate(target: Target, flags: GenerateFlags, endpoints: Endpoints, around:
 
         checked = obtain_token(
             flags.token,
-            around.environ,
-            around.stdin,
-            now=around.clock(),
+            context.environ,
+            context.stdin,
+            now=context.clock(),
             subject_token_type=token_type,
             organization_id=target.organization_id,
-            run=around.run,
+            run=context.run,
         )
         files[token_path] = source.effective_format.encode(checked.token.reveal())
         warnings += checked.warnings

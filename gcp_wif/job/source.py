@@ -38,7 +38,7 @@ def choose_source(flags: SourceFlags, *, home: str | None, cwd: str, keep_path: 
         keep_path: leave the token path as it was given (``--config-only``).
 
     Raises:
-        InputError: WIF110 flags that exclude each other, WIF111 a URL, WIF112 headers, WIF113 an executable,
+        InputError: WIF110 flags that are mutually exclusive, WIF111 a URL, WIF112 headers, WIF113 an executable,
             WIF114 a format, WIF117 a path.
     """
     kinds = {
@@ -49,7 +49,9 @@ def choose_source(flags: SourceFlags, *, home: str | None, cwd: str, keep_path: 
     given = [name for name, value in kinds.items() if value is not None]
     if len(given) > 1:
         raise InputError(
-            f"{given[0]} and {given[1]} exclude each other.", hint="A config has one credential source.", code="WIF110"
+            f"{given[0]} and {given[1]} are mutually exclusive.",
+            hint="A config has one credential source.",
+            code="WIF110",
         )
     token_format, warnings = _format(flags)
     warnings += _idle_flags(flags, given[0] if given else "--credential-source-file")

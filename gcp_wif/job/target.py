@@ -60,7 +60,7 @@ def resolve_target(flags: TargetFlags, environ: Mapping[str, str], manifest: Tar
     """
     if flags.direct and flags.service_account is not None:
         raise InputError(
-            "--direct and --service-account exclude each other.",
+            "--direct and --service-account are mutually exclusive.",
             hint="--direct means that no service account is impersonated.",
             code="WIF110",
         )
@@ -84,7 +84,7 @@ def _from_manifest(flags: TargetFlags, manifest: Target, explicit: ProjectChoice
     clash = next((name for name, value in given.items() if value is not None), None)
     if clash is not None:
         raise InputError(
-            f"--manifest and {clash} exclude each other.",
+            f"--manifest and {clash} are mutually exclusive.",
             hint="The manifest names provider and account; choose the account with --identity.",
             code="WIF110",
         )
@@ -117,7 +117,7 @@ def _provider(flags: TargetFlags, environ: Mapping[str, str]) -> tuple[ProviderN
         }
         clash = next((name for name, value in parts.items() if value is not None), None)
         if clash is not None:
-            raise InputError(f"A provider resource name and {clash} exclude each other.", code="WIF110")
+            raise InputError(f"A provider resource name and {clash} are mutually exclusive.", code="WIF110")
         return ProviderName.parse(flags.provider, origin="the provider resource name"), _literal_project(environ)
     number, literal = _project_number(flags.project_number, environ)
     pool = _value("--pool-id", flags.pool_id, POOL_VARIABLES, environ, "the workload identity pool's ID")

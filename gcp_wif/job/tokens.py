@@ -86,7 +86,7 @@ def read_token_file(source: FileSource, *, subject_token_type: str = DEFAULT_TOK
 def _check_flags(flags: TokenFlags) -> None:
     if len(flags.given) > 1:
         raise InputError(
-            f"{flags.given[0]} and {flags.given[1]} exclude each other.",
+            f"{flags.given[0]} and {flags.given[1]} are mutually exclusive.",
             hint="A token has one source.",
             code="WIF110",
         )

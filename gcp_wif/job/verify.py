@@ -13,8 +13,8 @@ from gcp_wif.ci import circleci
 from gcp_wif.credential_config import CredentialConfig, FileSource
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, shown
+from gcp_wif.job.context import Context
 from gcp_wif.job.export import read_config
-from gcp_wif.job.generate import Surroundings
 from gcp_wif.job.tokens import read_token_file
 from gcp_wif.names import Principal, ServiceAccountEmail
 from gcp_wif.subject_token import (
@@ -46,7 +46,7 @@ class Verified(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def verify(path: Path, endpoints: Endpoints, around: Surroundings) -> Verified:
+def verify(path: Path, endpoints: Endpoints, context: Context) -> Verified:
     """Prove that the credential config at ``path`` works.
 
     Raises:
@@ -62,7 +62,7 @@ def verify(path: Path, endpoints: Endpoints, around: Surroundings) -> Verified:
         claims = token.claims
         if config.subject_token_type in JWT_TOKEN_TYPES:
             expected = ClaimsExpectation(
-                around.clock(), circleci.organization_id(around.environ), circleci.ORGANIZATION_VARIABLE
+                context.clock(), circleci.organization_id(context.environ), circleci.ORGANIZATION_VARIABLE
             )
             warnings = check_claims(claims, expected, origin=f"the token file {config.source.file}")
 

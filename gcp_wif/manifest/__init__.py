@@ -14,14 +14,14 @@ Besides the contract's keys these are understood:
   ``pipeline_definition``; for ``oidc`` the claims' own names. A list means any of its values.
 """
 
-from gcp_wif.manifest.values import (
+from gcp_wif.manifest.model import (
     MAX_MANIFEST_BYTES,
     Identity,
     Issuer,
     Manifest,
     ManifestError,
+    ManifestProblem,
     PoolSpec,
-    Problem,
     ProviderSpec,
     Rule,
 )
@@ -32,8 +32,8 @@ __all__ = [
     "Issuer",
     "Manifest",
     "ManifestError",
+    "ManifestProblem",
     "PoolSpec",
-    "Problem",
     "ProviderSpec",
     "Rule",
 ]

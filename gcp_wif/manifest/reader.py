@@ -7,18 +7,18 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from gcp_wif.errors import shown
-from gcp_wif.manifest.fields import LONGEST_VALUE, Fields, Table, is_value
-from gcp_wif.manifest.values import (
+from gcp_wif.manifest.model import (
     MAX_MANIFEST_BYTES,
     Identity,
     Issuer,
     Manifest,
     ManifestError,
+    ManifestProblem,
     PoolSpec,
-    Problem,
     ProviderSpec,
     Rule,
 )
+from gcp_wif.manifest.tables import LONGEST_VALUE, Fields, Table, is_value
 from gcp_wif.names import PoolId, ProjectId, ProjectNumber, ProviderId, ServiceAccountEmail
 
 __all__ = ["parse"]
@@ -60,7 +60,9 @@ def _toml(data: str | bytes, origin: str) -> Table:
 
     try:
         if len(data) > MAX_MANIFEST_BYTES:
-            raise ManifestError(origin, (Problem("", f"It is larger than {MAX_MANIFEST_BYTES} bytes.", "WIF701"),))
+            raise ManifestError(
+                origin, (ManifestProblem("", f"It is larger than {MAX_MANIFEST_BYTES} bytes.", "WIF701"),)
+            )
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
         return tomllib.loads(text.replace("\r\n", "\n"))
     except UnicodeDecodeError as error:
@@ -69,7 +71,7 @@ def _toml(data: str | bytes, origin: str) -> Table:
         what = f"It is not TOML: {error}"
     except RecursionError:
         what = "It is nested too deeply."
-    raise ManifestError(origin, (Problem("", what, "WIF701"),)) from None
+    raise ManifestError(origin, (ManifestProblem("", what, "WIF701"),)) from None
 
 
 class _Reader(Fields):
@@ -214,7 +216,7 @@ class _Reader(Fields):
         self, table: Table, key: str, account: ServiceAccountEmail | None, *, direct: bool, create: bool
     ) -> None:
         if direct and "service_account" in table:
-            self._say(f"{key}.direct", "and service_account exclude each other.", "WIF705")
+            self._say(f"{key}.direct", "and service_account are mutually exclusive.", "WIF705")
         if not direct and "service_account" not in table:
             self._say(f"{key}.service_account", "is needed, or `direct = true` for direct federation.", "WIF703")
         if direct:
@@ -264,7 +266,7 @@ class _Reader(Fields):
         terms: list[tuple[str, tuple[str, ...]]] = []
         refs = [name for name in _REFS if name in rule]
         if len(refs) > 1:
-            self._say(where, f"{' and '.join(refs)} exclude each other.", "WIF705")
+            self._say(where, f"{' and '.join(refs)} are mutually exclusive.", "WIF705")
         for name in _RULE:
             if name not in rule:
                 continue
@@ -323,8 +325,8 @@ class _Reader(Fields):
             rest = next(name for name in identities if name not in literal)
             self._say(
                 f"identities.{rest}.allow",
-                f"and the `principals` of identities.{literal[0]} exclude each other: mapping and condition are either "
-                "compiled for all identities or written by hand for all.",
+                f"and the `principals` of identities.{literal[0]} are mutually exclusive: mapping and condition are "
+                "either compiled for all identities or written by hand for all.",
                 "WIF705",
             )
         if "google.subject" not in provider.attribute_mapping:

@@ -8,7 +8,7 @@ __all__ = ["Draft", "DraftIdentity", "toml_text"]
 
 
 class DraftIdentity(NamedTuple):
-    """One identity to write down; ``rules`` and ``principals`` exclude each other.
+    """One identity to write down; ``rules`` and ``principals`` are mutually exclusive.
 
     Attributes:
         comment: lines above it.

@@ -4,15 +4,15 @@
 reads what is there and goes on from it, so that there is no state of our own to lose.
 """
 
-from gcp_wif.provisioning.adopting import adopt
-from gcp_wif.provisioning.applying import Outcome, apply, wait_until_shown
+from gcp_wif.provisioning.applying import Outcome, apply, wait_until_visible
+from gcp_wif.provisioning.changes import Change, Desired, Grant, Observed, Plan, PolicyChange, ResourceChange
 from gcp_wif.provisioning.clients import Clients
 from gcp_wif.provisioning.credentials import admin_credentials
 from gcp_wif.provisioning.desired import desired_of
+from gcp_wif.provisioning.importing import import_existing
 from gcp_wif.provisioning.observing import observe
-from gcp_wif.provisioning.patience import Patience
-from gcp_wif.provisioning.planning import destruction, plan
-from gcp_wif.provisioning.values import Change, Desired, Grant, Observed, Plan, PolicyChange, ResourceChange
+from gcp_wif.provisioning.planning import plan, plan_destroy
+from gcp_wif.provisioning.retry import RetryPolicy
 
 __all__ = [
     "Change",
@@ -21,16 +21,16 @@ __all__ = [
     "Grant",
     "Observed",
     "Outcome",
-    "Patience",
     "Plan",
     "PolicyChange",
     "ResourceChange",
+    "RetryPolicy",
     "admin_credentials",
-    "adopt",
     "apply",
     "desired_of",
-    "destruction",
+    "import_existing",
     "observe",
     "plan",
-    "wait_until_shown",
+    "plan_destroy",
+    "wait_until_visible",
 ]

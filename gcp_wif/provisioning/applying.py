@@ -1,7 +1,7 @@
 """Carrying out a plan, so that whatever breaks, the next try converges.
 
 Each resource is brought to its wanted state by one loop: read, decide, change, wait, until nothing is left to decide
-or the patience ends. An answer that got lost, a change that somebody else made first, and an operation that failed are
+or the time is up. An answer that got lost, a change that somebody else made first, and an operation that failed are
 then all the same: the next round reads what is there. The plan's own reading serves the first round.
 
 Order: pool, provider, accounts, policies. A policy names principals and accounts, which have to exist; and the
@@ -19,11 +19,7 @@ from typing import Any, Literal
 from google.api_core import exceptions
 
 from gcp_wif.errors import GcpWifError, UnavailableError
-from gcp_wif.provisioning.clients import Clients
-from gcp_wif.provisioning.failures import explained
-from gcp_wif.provisioning.patience import Patience, is_concurrent_change, is_passing
-from gcp_wif.provisioning.planning import account_change, merged, nested, resource_change
-from gcp_wif.provisioning.values import (
+from gcp_wif.provisioning.changes import (
     AccountState,
     Change,
     Desired,
@@ -33,8 +29,12 @@ from gcp_wif.provisioning.values import (
     PolicyChange,
     ResourceChange,
 )
+from gcp_wif.provisioning.clients import Clients
+from gcp_wif.provisioning.failures import explained
+from gcp_wif.provisioning.planning import account_change, changed_policy, request_body, resource_change
+from gcp_wif.provisioning.retry import RetryPolicy, is_concurrent_change, is_transient
 
-__all__ = ["Outcome", "apply", "wait_until_shown"]
+__all__ = ["Outcome", "apply", "wait_until_visible"]
 
 _CONCURRENCY = 8
 _READS_IN_A_ROW = 3
@@ -63,7 +63,9 @@ class Outcome:
         return [change for change in plan.changes if change not in ended]
 
 
-def apply(plan: Plan, desired: Desired, observed: Observed, clients: Clients, patience: Patience, say: Say) -> Outcome:
+def apply(
+    plan: Plan, desired: Desired, observed: Observed, clients: Clients, retry_policy: RetryPolicy, say: Say
+) -> Outcome:
     """Make the changes of ``plan``; stages follow one another, changes within one run side by side.
 
     A failure ends the run after the changes that are under way; nothing is rolled back.
@@ -73,10 +75,10 @@ def apply(plan: Plan, desired: Desired, observed: Observed, clients: Clients, pa
         desired: from the manifest.
         observed: what the plan was made from.
         clients: the admin's.
-        patience: bounds of waiting.
+        retry_policy: bounds of waiting.
         say: told ``start``, ``done``, ``failed`` or why it ``waits`` for each change.
     """
-    run = _Run(plan, desired, observed, clients, patience, say)
+    run = _Run(plan, desired, observed, clients, retry_policy, say)
     outcome = Outcome()
     stages: list[list[Change]] = [
         [change for change in plan.changes if _stage(change) == stage] for stage in range(_STAGES)
@@ -120,12 +122,12 @@ class _Run:
     """One run: its plan, and what it made itself, which Google's servers may take a while to see."""
 
     def __init__(
-        self, plan: Plan, desired: Desired, observed: Observed, clients: Clients, patience: Patience, say: Say
+        self, plan: Plan, desired: Desired, observed: Observed, clients: Clients, retry_policy: RetryPolicy, say: Say
     ) -> None:
         self._desired = desired
         self._observed = observed
         self._clients = clients
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._say = say
         self.stopped = False
         self._made = {
@@ -184,14 +186,14 @@ class _Run:
                 present = self._get(change.name) if need.action == "undelete" else None
                 need = resource_change(kind, change.name, wanted, present) if present is not None else None
 
-        def passing(error: Exception) -> bool:
+        def transient(error: Exception) -> bool:
             fresh = not pool and str(self._desired.pool) in self._made and isinstance(error, exceptions.NotFound)
-            return is_passing(error) or isinstance(error, exceptions.Conflict) or fresh
+            return is_transient(error) or isinstance(error, exceptions.Conflict) or fresh
 
-        self._retry(converge, passing, change)
+        self._retry(converge, transient, change)
 
     def _start(self, need: ResourceChange) -> dict[str, Any]:
-        body = nested((each.field, each.after) for each in need.fields)
+        body = request_body((each.field, each.after) for each in need.fields)
         if need.action == "undelete":
             return self._clients.undelete(need.name)
         if need.action == "update":
@@ -211,7 +213,7 @@ class _Run:
             if present is not None and present.get("state") != "DELETED":
                 self._wait_for(self._clients.delete(change.name))
 
-        self._retry(converge, is_passing, change)
+        self._retry(converge, is_transient, change)
 
     def _get(self, name: str) -> dict[str, Any] | None:
         try:
@@ -226,17 +228,17 @@ class _Run:
             GoogleAPICallError: it ended in an error.
             UnavailableError: WIF830, it does not end.
         """
-        deadline = time.monotonic() + self._patience.operation
+        deadline = time.monotonic() + self._retry_policy.operation
         while not operation.get("done"):
             self._check_stopped()
-            if not self._patience.pause(deadline):
+            if not self._retry_policy.pause(deadline):
                 raise UnavailableError(
-                    f"The operation {operation['name']} did not end within {self._patience.operation:g} seconds.",
+                    f"The operation {operation['name']} did not end within {self._retry_policy.operation:g} seconds.",
                     hint="Run the same command again later: it reads what is there and goes on from it.",
                     code="WIF830",
                 )
             name = operation["name"]
-            operation = self._patience.retry(partial(self._clients.get, name))
+            operation = self._retry_policy.retry(partial(self._clients.get, name))
         error = operation.get("error")
         if error:
             raise exceptions.from_grpc_status(int(error.get("code", 2)), str(error.get("message", "")))
@@ -259,7 +261,7 @@ class _Run:
             else:
                 self._clients.patch_account(wanted.resource, {each.field: each.after for each in need.fields})
 
-        self._retry(converge, is_passing, change)
+        self._retry(converge, is_transient, change)
 
     def _account_of(self, email: str) -> DesiredAccount:
         return next(each for each in self._desired.accounts if each.email == email)
@@ -295,7 +297,9 @@ class _Run:
                 seen = 0
                 raise
 
-        self._patience.retry(read, lambda error: is_passing(error) or _is_unseen(error), bound=self._patience.visible)
+        self._retry_policy.retry(
+            read, lambda error: is_transient(error) or _is_unseen(error), bound=self._retry_policy.visible
+        )
 
     # Policies
 
@@ -306,19 +310,19 @@ class _Run:
         def write() -> None:
             self._check_stopped()
             present = first.pop() if first else None
-            wanted = merged(present or self._clients.get_policy(change.resource), change)
+            wanted = changed_policy(present or self._clients.get_policy(change.resource), change)
             if wanted is not None:
                 self._clients.set_policy(change.resource, wanted)
 
-        def passing(error: Exception) -> bool:
-            return is_passing(error) or is_concurrent_change(error) or (fresh and _is_unseen(error))
+        def transient(error: Exception) -> bool:
+            return is_transient(error) or is_concurrent_change(error) or (fresh and _is_unseen(error))
 
-        self._retry(write, passing, change)
+        self._retry(write, transient, change)
 
     # In common
 
-    def _retry(self, action: Callable[[], None], passing: Callable[[Exception], bool], change: Change) -> None:
-        self._patience.retry(action, passing, on_retry=lambda _: self._say("waits", change))
+    def _retry(self, action: Callable[[], None], transient: Callable[[Exception], bool], change: Change) -> None:
+        self._retry_policy.retry(action, transient, on_retry=lambda _: self._say("waits", change))
 
     def _check_stopped(self) -> None:
         if self.stopped:
@@ -346,22 +350,22 @@ class _Run:
         )
 
 
-def wait_until_shown(plan: Plan, clients: Clients, patience: Patience) -> None:
+def wait_until_visible(plan: Plan, clients: Clients, retry_policy: RetryPolicy) -> None:
     """Wait until three reads in a row show every grant of ``plan``.
 
     Raises:
-        UnavailableError: WIF828, they do not within the patience.
+        UnavailableError: WIF828, they do not within the retry_policy.
     """
-    deadline = time.monotonic() + patience.bound
+    deadline = time.monotonic() + retry_policy.bound
     for change in plan.changes:
         if not isinstance(change, PolicyChange):
             continue
         seen = 0
         while seen < _READS_IN_A_ROW:
-            policy = patience.retry(partial(clients.get_policy, change.resource))
-            shown = merged(policy, change) is None
+            policy = retry_policy.retry(partial(clients.get_policy, change.resource))
+            shown = changed_policy(policy, change) is None
             seen = seen + 1 if shown else 0
-            if not shown and not patience.pause(deadline):
+            if not shown and not retry_policy.pause(deadline):
                 raise UnavailableError(f"{change.resource} does not show what was written.", code="WIF828")
 
 

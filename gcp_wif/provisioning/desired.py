@@ -5,7 +5,7 @@ from typing import Any
 from gcp_wif.federation import compile_manifest
 from gcp_wif.manifest import Identity, Manifest
 from gcp_wif.names import ProjectId
-from gcp_wif.provisioning.values import Desired, DesiredAccount, Grant
+from gcp_wif.provisioning.changes import Desired, DesiredAccount, Grant
 
 __all__ = ["desired_of"]
 

@@ -1,4 +1,4 @@
-"""What a failed admin call means: which permission, API or constraint is in the way, and the command that mends it."""
+"""What a failed admin call means: which permission, API or constraint is in the way, and the command that fixes it."""
 
 import re
 
@@ -7,7 +7,7 @@ from google.api_core import exceptions
 from google.auth import exceptions as auth_exceptions
 
 from gcp_wif.errors import GcpWifError, InputError, RefusedError, UnavailableError, hide_tokens
-from gcp_wif.provisioning.patience import is_passing
+from gcp_wif.provisioning.retry import is_transient
 from gcp_wif.refusals import RefusalKind, recognise
 
 __all__ = ["explained"]
@@ -37,7 +37,7 @@ def explained(error: Exception, doing: str, *, permission: str, project: str) ->
         project: the project where it is needed, by ID or number.
     """
     words = hide_tokens(str(getattr(error, "message", None) or error))[:1000]
-    if is_passing(error):
+    if is_transient(error):
         return UnavailableError(
             f"Google kept failing while {doing}: {words}",
             hint="Nothing is lost: run the same command again in a few minutes, it goes on where it stopped.",

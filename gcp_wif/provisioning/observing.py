@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 from google.api_core import exceptions
 
 from gcp_wif.errors import GcpWifError, RefusedError
+from gcp_wif.provisioning.changes import AccountState, Desired, Observed, account_resource, project_resource
 from gcp_wif.provisioning.clients import Clients, Policy
 from gcp_wif.provisioning.failures import explained
-from gcp_wif.provisioning.patience import Patience
-from gcp_wif.provisioning.values import AccountState, Desired, Observed, account_resource, project_resource
+from gcp_wif.provisioning.retry import RetryPolicy
 
 __all__ = ["CONCURRENCY", "observe"]
 
@@ -26,14 +26,19 @@ CONCURRENCY = 24
 
 
 def observe(
-    desired: Desired, clients: Clients, patience: Patience, *, everywhere: bool = False, concurrency: int = CONCURRENCY
+    desired: Desired,
+    clients: Clients,
+    retry_policy: RetryPolicy,
+    *,
+    everywhere: bool = False,
+    concurrency: int = CONCURRENCY,
 ) -> Observed:
     """Read all that the plan for ``desired`` depends on.
 
     Args:
         desired: from the manifest.
         clients: the admin's.
-        patience: bounds of each call.
+        retry_policy: bounds of each call.
         everywhere: for ``--prune`` and ``destroy``: also the policy of every other account in the manifest's projects,
             and of projects in which it grants nothing.
         concurrency: calls at a time.
@@ -43,7 +48,7 @@ def observe(
             the codes of `gcp_wif.refusals`.
         UnavailableError: WIF602.
     """
-    reader = _Reader(clients, patience)
+    reader = _Reader(clients, retry_policy)
     with ThreadPoolExecutor(concurrency, thread_name_prefix="gcp-wif-read") as executor:
         try:
             return _observe(desired, reader, executor, everywhere=everywhere)
@@ -84,9 +89,9 @@ def _observe(desired: Desired, reader: "_Reader", executor: ThreadPoolExecutor, 
 class _Reader:
     """The reads, with what each failure means."""
 
-    def __init__(self, clients: Clients, patience: Patience) -> None:
+    def __init__(self, clients: Clients, retry_policy: RetryPolicy) -> None:
         self._clients = clients
-        self._patience = patience
+        self._retry_policy = retry_policy
 
     def pool(self, parent: str, desired: Desired) -> Mapping[str, Any] | None:
         """The pool, addressed by its project's ID: Google's answer holds the number, which is compared."""
@@ -150,7 +155,7 @@ class _Reader:
 
     def _read(self, read: Callable[[], T], doing: str, permission: str, project: str | None) -> T | None:
         try:
-            return self._patience.retry(read)
+            return self._retry_policy.retry(read)
         except exceptions.NotFound:
             return None
         except GcpWifError:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from google.iam.v1 import policy_pb2
 
 from gcp_wif.errors import RefusedError
-from gcp_wif.provisioning.values import (
+from gcp_wif.provisioning.changes import (
     AccountState,
     Change,
     Desired,
@@ -23,11 +23,11 @@ from gcp_wif.provisioning.values import (
 __all__ = [
     "IMPERSONATION_ROLE",
     "account_change",
-    "destruction",
+    "changed_policy",
     "grants_of",
-    "merged",
-    "nested",
     "plan",
+    "plan_destroy",
+    "request_body",
     "resource_change",
 ]
 
@@ -56,7 +56,7 @@ def plan(desired: Desired, observed: Observed, *, prune: bool = False) -> Plan:
             changes.append(change)
         else:
             unchanged.append(name)
-    leftovers: list[PolicyChange] = []
+    stale_grants: list[PolicyChange] = []
     for resource, wanted in _wanted(desired, observed).items():
         policy = observed.policies.get(resource)
         present = grants_of(policy) if policy is not None else frozenset()
@@ -64,15 +64,15 @@ def plan(desired: Desired, observed: Observed, *, prune: bool = False) -> Plan:
         left = tuple(sorted(each for each in present - set(wanted) if _is_ours(each, resource, desired)))
         revoke = left if prune else ()
         if left and not prune:
-            leftovers.append(PolicyChange(resource, revoke=left))
+            stale_grants.append(PolicyChange(resource, revoke=left))
         if grant or revoke:
             changes.append(PolicyChange(resource, grant, revoke))
         elif wanted:
             unchanged.append(f"policy of {resource}")
-    return Plan(tuple(changes), tuple(unchanged), tuple(leftovers), _warnings(desired, observed, prune=prune))
+    return Plan(tuple(changes), tuple(unchanged), tuple(stale_grants), _warnings(desired, observed, prune=prune))
 
 
-def destruction(desired: Desired, observed: Observed, *, accounts: bool) -> Plan:
+def plan_destroy(desired: Desired, observed: Observed, *, accounts: bool) -> Plan:
     """What `destroy` has to do: grants first, then provider and pool, then with ``accounts`` those that it makes."""
     changes: list[Change] = []
     warnings: list[str] = []
@@ -153,7 +153,7 @@ def grants_of(policy: policy_pb2.Policy) -> frozenset[Grant]:
     )
 
 
-def merged(policy: policy_pb2.Policy, change: PolicyChange) -> policy_pb2.Policy | None:
+def changed_policy(policy: policy_pb2.Policy, change: PolicyChange) -> policy_pb2.Policy | None:
     """A copy of ``policy`` with ``change`` made; ``None`` where it is made already.
 
     Everything else stays byte for byte: other members, conditional bindings, audit configs, and the etag, which makes
@@ -182,7 +182,7 @@ def merged(policy: policy_pb2.Policy, change: PolicyChange) -> policy_pb2.Policy
     return made
 
 
-def nested(leaves: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def request_body(leaves: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """``{"oidc.issuerUri": x}`` as ``{"oidc": {"issuerUri": x}}``, the body of a request."""
     body: dict[str, Any] = {}
     for leaf, value in leaves:

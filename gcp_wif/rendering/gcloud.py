@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gcp_wif.provisioning import Desired
+from gcp_wif.provisioning.changes import DesiredAccount
 from gcp_wif.provisioning.planning import IMPERSONATION_ROLE
-from gcp_wif.provisioning.values import DesiredAccount
 from gcp_wif.rendering.header import remade_by
 from gcp_wif.rendering.quoting import FILTERS
 from gcp_wif.templating import render_template

@@ -25,7 +25,7 @@ from google.auth.credentials import AnonymousCredentials
 
 from gcp_wif.endpoints import EMULATOR_GRPC_VARIABLE, EMULATOR_VARIABLE, Endpoints
 from gcp_wif.manifest import Manifest
-from gcp_wif.provisioning import Clients, Desired, Patience, desired_of, observe, plan
+from gcp_wif.provisioning import Clients, Desired, RetryPolicy, desired_of, observe, plan
 
 SIZES = (1, 10, 50, 200)
 PROJECTS = 5
@@ -59,7 +59,7 @@ allow = [{{ project = "{number:08x}-3c4d-4e5f-8a6b-7c8d9e0f1a2b", branch = "main
 def read(desired: Desired, clients: Clients, concurrency: int) -> float:
     """Seconds for one plan, which has to find nothing."""
     started = time.perf_counter()
-    observed = observe(desired, clients, Patience(), concurrency=concurrency)
+    observed = observe(desired, clients, RetryPolicy(), concurrency=concurrency)
     found = plan(desired, observed)
     spent = time.perf_counter() - started
     if found:

@@ -81,7 +81,7 @@ def test_without_a_manifest_init_is_named(cli: Any, emulator: Emulator) -> None:
 def test_apply_and_then_nothing(applied: Run) -> None:
     found = applied.plan()
     assert found["changes"] == []
-    assert found["leftovers"] == []
+    assert found["stale_grants"] == []
     assert len(found["unchanged"]) == 8
     applied.emulator.gateway.clear_log()
     done = applied("apply", "--yes", "--json")
@@ -149,7 +149,7 @@ def test_changes_are_shown_field_by_field(applied: Run) -> None:
     assert applied("apply", "--yes").returncode == 0
     left = applied.plan()
     assert left["changes"] == []
-    revoked = [(each["role"], each["member"]) for change in left["leftovers"] for each in change["revoke"]]
+    revoked = [(each["role"], each["member"]) for change in left["stale_grants"] for each in change["revoke"]]
     assert len(revoked) == 2  # the old branch's principal set, and roles/run.viewer
 
 
@@ -282,7 +282,7 @@ def test_a_broken_manifest_names_every_problem(run: Run) -> None:
     ],
     ids=str,
 )
-def test_what_is_in_the_way_is_named_with_its_mend(fault: dict[str, Any], words: str, code: int, run: Run) -> None:
+def test_what_is_in_the_way_is_named_with_its_fix(fault: dict[str, Any], words: str, code: int, run: Run) -> None:
     run.emulator.faults(**fault)
     done = run("apply", "--yes")
     assert done.returncode == code

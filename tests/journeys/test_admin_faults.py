@@ -14,10 +14,10 @@ from provisioned import FOREIGN, MANIFEST, QUICK, Admin, before, snapshot
 
 from gcp_wif.emulator import Emulator
 from gcp_wif.errors import GcpWifError
-from gcp_wif.provisioning import Patience
+from gcp_wif.provisioning import RetryPolicy
 
 PATIENT = QUICK
-HASTY = Patience(first=0.001, most=0.002, bound=0.004, request=5.0, operation=0.05, visible=0.004)
+HASTY = RetryPolicy(first=0.001, most=0.002, bound=0.004, request=5.0, operation=0.05, visible=0.004)
 FAULTS: dict[str, dict[str, Any]] = {
     "500": {"status": 500},
     "503": {"status": 503},
@@ -66,7 +66,7 @@ def test_each_call_fails_in_turn_and_the_next_run_converges(
     for nth in range(1, calls + 1):
         google.reset()
         before(google)
-        # A run with no patience, so that the fault ends it where it can: retries would hide what the next run does.
+        # A run with no retry_policy, so that the fault ends it where it can: retries would hide what the next run does.
         request = 0.2 if name == "timeout" else 5.0
         admin = Admin(google, replace(HASTY, request=request))
         google.faults({"nth": nth, "times": 1000 if name == "403" else 1, "action": FAULTS[name]}, operation_polls=0)
@@ -102,7 +102,7 @@ def test_a_patient_run_gets_over_any_single_fault(
         try:
             outcome = admin.apply()
         except GcpWifError as error:
-            # 409 to a read, and an operation that never ends, are no passing faults.
+            # 409 to a read, and an operation that never ends, are no transient faults.
             assert name == "409", (nth, error)
             continue
         finally:
@@ -173,7 +173,7 @@ def test_an_interrupted_run_says_what_is_open(google: Emulator, reference: tuple
     before(google)
     admin = Admin(google)
     desired = desired_of(Manifest.parse(MANIFEST, origin="x"))
-    observed = observe(desired, admin.clients, admin.patience)
+    observed = observe(desired, admin.clients, admin.retry_policy)
     found = plan(desired, observed)
 
     def interrupt(event: str, change: Any) -> None:
@@ -181,7 +181,7 @@ def test_an_interrupted_run_says_what_is_open(google: Emulator, reference: tuple
             _thread.interrupt_main()  # as Ctrl-C does
             time.sleep(0.3)
 
-    outcome = apply(found, desired, observed, admin.clients, admin.patience, interrupt)
+    outcome = apply(found, desired, observed, admin.clients, admin.retry_policy, interrupt)
     assert outcome.interrupted
     assert [change.kind for change in outcome.done] == ["pool"]
     assert len(outcome.open(found)) == len(found.changes) - 1

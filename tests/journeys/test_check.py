@@ -1,4 +1,4 @@
-"""`gcp-wif check`: what must not be committed, with its place and its mend."""
+"""`gcp-wif check`: what must not be committed, with its place and its fix."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from provisioned import MANIFEST
 
-from gcp_wif.checking import check_text
+from gcp_wif.config_lint import check_text
 from gcp_wif.manifest import Manifest
 
 ROOT = Path(__file__).parents[2]
@@ -164,7 +164,7 @@ def test_the_command(cli: Any, tmp_path: Path) -> None:
     assert f"{bad}:10: WIF451" in done.stderr
     found = json.loads(done.stdout)
     assert found["checked"] == 2
-    assert [set(each) for each in found["findings"]] == [{"code", "file", "line", "message", "mend", "diff"}]
+    assert [set(each) for each in found["findings"]] == [{"code", "file", "line", "message", "fix", "diff"}]
     assert JWT not in done.stdout + done.stderr + junit.read_text()
     suite = ET.parse(junit).getroot().find("testsuite")
     assert suite is not None

@@ -14,7 +14,7 @@ from provisioned import MANIFEST
 
 from gcp_wif.doctor import explain
 from gcp_wif.doctor.explanations import CODES
-from gcp_wif.emulator.issuer import ORGANIZATION_ID, PROJECT_ID, circleci_claims
+from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, PROJECT_ID, circleci_claims
 
 SENTENCE = "The given credential is rejected by the attribute condition."
 PRINTED = {
@@ -55,9 +55,9 @@ def test_what_a_job_alone_cannot_see_is_unknown(cli: Any, job: dict[str, str]) -
     states = {link["name"]: link["state"] for link in found["links"]}
     assert states["time"] == "fine"
     assert states["condition"] == states["binding"] == "unknown"
-    mends = "\n".join(line for each in found["findings"] for line in each["mend"])
-    assert "providers describe circleci-acme --workload-identity-pool=circleci" in mends
-    assert f"get-iam-policy {ACCOUNT}" in mends
+    fixes = "\n".join(line for each in found["findings"] for line in each["fix"])
+    assert "providers describe circleci-acme --workload-identity-pool=circleci" in fixes
+    assert f"get-iam-policy {ACCOUNT}" in fixes
 
 
 def test_saved_answers_settle_it(cli: Any, google: Google, job: dict[str, str], tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_what_works_and_should_not_be_so(code: str, cli: Any, google: Google, jo
     found = document(cli, "--live", **job)
     assert found["broken"] is None, found["findings"]
     assert [each["code"] for each in found["findings"]] == [code]
-    assert found["findings"][0]["mend"]
+    assert found["findings"][0]["fix"]
 
 
 def test_a_shared_issuer_without_a_condition(cli: Any, google: Google, job: dict[str, str]) -> None:
@@ -218,7 +218,7 @@ def test_direct_federation(cli: Any, google: Google, job: dict[str, str]) -> Non
     healthy(google, roles={"acme-prod": {"roles/storage.objectViewer": []}})
     found = document(cli, *flags, **job)
     assert found["broken"] == "WIF928"
-    assert "add-iam-policy-binding acme-prod" in found["findings"][0]["mend"][0]
+    assert "add-iam-policy-binding acme-prod" in found["findings"][0]["fix"][0]
 
 
 NASTY = "<script>alert(1)</script>\"'&{{ x }}[= y =]"
@@ -272,12 +272,12 @@ def test_a_defect_of_the_doctor_does_not_hide_the_refusal(
     google: Google, job: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import gcp_wif.doctor
-    from gcp_wif.cli.verify import _with_finding
+    from gcp_wif.cli.commands.verify import _with_finding
     from gcp_wif.errors import RefusedError
 
     def broken(_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(gcp_wif.doctor, "examine", broken)
+    monkeypatch.setattr(gcp_wif.doctor, "diagnose", broken)
     error = RefusedError(SENTENCE, code="WIF508")
     assert _with_finding(error, tmp_path / "none.json", None) is error  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The doctor is right: for each broken setup the real client fails, its first finding is the mistake, its mend helps.
+"""The doctor is right: for each broken setup the real client fails, its first finding is the mistake, its fix helps.
 
 Run with ``-s`` to see the score.
 """
@@ -13,8 +13,8 @@ from google_setup import Google
 from provisioned import QUICK
 from real_client import login
 
-from gcp_wif.doctor import Case, Report, examine
-from gcp_wif.doctor.gathering import from_google
+from gcp_wif.doctor import Evidence, Report, diagnose
+from gcp_wif.doctor.sources import from_google
 from gcp_wif.emulator import Emulator
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.provisioning import Clients
@@ -31,12 +31,12 @@ def google() -> Iterator[Google]:
 def _examined(google: Google, token: str, error: str | None) -> Report:
     from google.auth.credentials import AnonymousCredentials
 
-    from gcp_wif.cli.cases import _header
+    from gcp_wif.cli.evidence import _header
     from gcp_wif.names import ServiceAccountEmail
 
     known = recognise(error) if error else None
     parsed = SubjectToken.parse(token, origin="test")
-    case = Case(
+    evidence = Evidence(
         google.emulator.state.clock.now(),
         header=_header(parsed),
         claims=dict(parsed.claims),
@@ -47,7 +47,7 @@ def _examined(google: Google, token: str, error: str | None) -> Report:
     )
     clients = Clients(Endpoints.resolve(google.emulator.environ()), AnonymousCredentials(), 10.0)
     try:
-        return examine(from_google(case, clients, QUICK))
+        return diagnose(from_google(evidence, clients, QUICK))
     finally:
         clients.close()
 
@@ -71,8 +71,8 @@ def _diagnosed(google: Google, case: Broken) -> str | None:
         return "the first finding is no broken link"
     if found.code != case.code:
         return f"found {found.code}: {found.message} ({found.found})"
-    if not found.mend:
-        return "there is no mend"
+    if not found.fix:
+        return "there is no fix"
     if "eyJ" in str(report):
         return "a token is in the report"
     claims = case.cure(google)
@@ -83,7 +83,7 @@ def _diagnosed(google: Google, case: Broken) -> str | None:
     try:
         login(google, cured, **case.client)
     except exceptions.GoogleAuthError as error:
-        return f"after the mend the real client still fails: {error}"
+        return f"after the fix the real client still fails: {error}"
     return None
 
 
@@ -93,7 +93,7 @@ def test_the_corpus(google: Google) -> None:
         said = _diagnosed(google, case)
         if said:
             wrong[case.name] = f"{case.code} wanted; {said}"
-    print(f"\ndoctor: {len(CORPUS) - len(wrong)} of {len(CORPUS)} broken setups diagnosed and mended")
+    print(f"\ndoctor: {len(CORPUS) - len(wrong)} of {len(CORPUS)} broken setups diagnosed and fixed")
     assert len(CORPUS) >= 40
     assert wrong == {}
 

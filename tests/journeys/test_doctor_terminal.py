@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from provisioned import MANIFEST
 
-from gcp_wif.emulator.issuer import circleci_claims
+from gcp_wif.emulator.model.token_issuer import circleci_claims
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from google_setup import ACCOUNT, Google
 from provisioned import Admin
 
 from gcp_wif.emulator import Emulator
-from gcp_wif.emulator.issuer import ORGANIZATION_ID, PROJECT_ID
+from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, PROJECT_ID
 from gcp_wif.manifest import Manifest
 from gcp_wif.manifest.writing import Draft, DraftIdentity, toml_text
 from gcp_wif.names import Principal
@@ -132,7 +132,7 @@ def test_from_google_a_plan_right_after_finds_nothing(
     assert plan.returncode == 0, plan.stderr
     found = json.loads(plan.stdout)
     assert found["changes"] == []
-    assert found["leftovers"] == []
+    assert found["stale_grants"] == []
     made = tomllib.loads(path.read_text())
     assert set(made["identities"]) == {"deploy", "builder", "direct-acme-prod"}
     assert made["identities"]["deploy"]["roles"] == ["roles/run.developer"]

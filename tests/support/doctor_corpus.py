@@ -1,4 +1,4 @@
-"""Broken setups, one mistake each: how it is made, what the doctor's first finding must be, and its mend.
+"""Broken setups, one mistake each: how it is made, what the doctor's first finding must be, and its fix.
 
 Every case starts from the same healthy setup. ``make`` breaks it and answers the claims of the job's token; ``cure`` does
 what the doctor's advice says, and may answer other claims for the next token.
@@ -12,7 +12,7 @@ from typing import Any
 import requests
 from google_setup import ACCOUNT, PROVIDER, Google
 
-from gcp_wif.emulator.issuer import ORGANIZATION_ID, PROJECT_ID
+from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, PROJECT_ID
 from gcp_wif.names import Principal
 
 Claims = dict[str, Any]

@@ -8,7 +8,7 @@ from google.auth.credentials import AnonymousCredentials
 from gcp_wif.emulator import Emulator
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.manifest import Manifest
-from gcp_wif.provisioning import Clients, Outcome, Patience, Plan, apply, desired_of, observe, plan
+from gcp_wif.provisioning import Clients, Outcome, Plan, RetryPolicy, apply, desired_of, observe, plan
 
 MANIFEST = """
 version = 1
@@ -46,7 +46,7 @@ project_id = "acme-staging"
 roles = ["roles/storage.objectViewer"]
 allow = [{ project = "77aa2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b" }]
 """
-QUICK = Patience(first=0.02, most=0.05, bound=1.5, request=5.0, operation=0.5, visible=1.5)
+QUICK = RetryPolicy(first=0.02, most=0.05, bound=1.5, request=5.0, operation=0.5, visible=1.5)
 LEGACY = "legacy@acme-prod.iam.gserviceaccount.com"
 FOREIGN = [
     {"role": "roles/iam.serviceAccountUser", "members": ["user:somebody@example.com"]},
@@ -60,27 +60,29 @@ FOREIGN = [
 
 
 class Admin:
-    """Runs plan and apply in this process, with little patience."""
+    """Runs plan and apply in this process, with little retry_policy."""
 
-    def __init__(self, emulator: Emulator, patience: Patience = QUICK) -> None:
+    def __init__(self, emulator: Emulator, retry_policy: RetryPolicy = QUICK) -> None:
         self.emulator = emulator
-        self.patience = patience
+        self.retry_policy = retry_policy
         self.events: list[tuple[str, Any]] = []
         endpoints = Endpoints.resolve(emulator.environ())
-        self.clients = Clients(endpoints, AnonymousCredentials(), patience.request)
+        self.clients = Clients(endpoints, AnonymousCredentials(), retry_policy.request)
 
     def close(self) -> None:
         self.clients.close()
 
     def plan(self, text: str = MANIFEST, *, prune: bool = False) -> Plan:
         desired = desired_of(Manifest.parse(text, origin="gcp-wif.toml"))
-        return plan(desired, observe(desired, self.clients, self.patience, everywhere=prune), prune=prune)
+        return plan(desired, observe(desired, self.clients, self.retry_policy, everywhere=prune), prune=prune)
 
     def apply(self, text: str = MANIFEST, *, prune: bool = False) -> Outcome:
         desired = desired_of(Manifest.parse(text, origin="gcp-wif.toml"))
-        observed = observe(desired, self.clients, self.patience, everywhere=prune)
+        observed = observe(desired, self.clients, self.retry_policy, everywhere=prune)
         found = plan(desired, observed, prune=prune)
-        return apply(found, desired, observed, self.clients, self.patience, lambda *event: self.events.append(event))
+        return apply(
+            found, desired, observed, self.clients, self.retry_policy, lambda *event: self.events.append(event)
+        )
 
 
 def before(emulator: Emulator) -> None:

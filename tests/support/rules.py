@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from gcp_wif.emulator.issuer import ORGANIZATION_ID, circleci_claims
+from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, circleci_claims
 from gcp_wif.federation import CompiledFederation, evaluate
 from gcp_wif.manifest import Manifest
 

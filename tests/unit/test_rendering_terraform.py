@@ -173,7 +173,7 @@ def test_terraform_fmt_changes_nothing(require_client: Callable[..., str], tmp_p
         emulator.provision_as(manifest)
         admin = Admin(emulator)
         desired = desired_of(manifest)
-        existing = existing_of(desired, observe(desired, admin.clients, admin.patience))
+        existing = existing_of(desired, observe(desired, admin.clients, admin.retry_policy))
         admin.close()
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CHECKPOINT_DISABLE": "1"}
     for made in (render_terraform(manifest, desired, "m"), render_terraform(manifest, desired, "m", existing)):
@@ -190,7 +190,7 @@ def test_what_exists_is_imported_and_nothing_else(emulator: Emulator) -> None:
     desired = desired_of(manifest)
 
     def imports() -> dict[str, str]:
-        existing = existing_of(desired, observe(desired, admin.clients, admin.patience))
+        existing = existing_of(desired, observe(desired, admin.clients, admin.retry_policy))
         text = render_terraform(manifest, desired, "gcp-wif.toml", existing)
         assert text.splitlines()[0].endswith("render terraform --manifest gcp-wif.toml --import-existing")
         return Read(text).imports
@@ -203,7 +203,7 @@ def test_what_exists_is_imported_and_nothing_else(emulator: Emulator) -> None:
         pool.providers["circleci-acme"].deleted_at = emulator.state.clock.now()
         emulator.state.accounts.get(LEGACY).policy.replace({"bindings": []}, 0.0, 0.0)
         fewer = imports()
-        deleted = existing_of(desired, observe(desired, admin.clients, admin.patience)).deleted
+        deleted = existing_of(desired, observe(desired, admin.clients, admin.retry_policy)).deleted
     finally:
         admin.close()
     provider = "google_iam_workload_identity_pool_provider.provider"

@@ -10,13 +10,13 @@ from google.auth import exceptions as auth_exceptions
 from google_setup import ACCOUNT, PROVIDER
 from provisioned import QUICK
 
-from gcp_wif.doctor import Case, examine
-from gcp_wif.doctor.gathering import from_google
-from gcp_wif.doctor.values import MISSING
+from gcp_wif.doctor import Evidence, diagnose
+from gcp_wif.doctor.evidence import MISSING
+from gcp_wif.doctor.sources import from_google
 from gcp_wif.errors import InputError, UnavailableError
 from gcp_wif.names import ServiceAccountEmail
 
-CASE = Case(1_800_000_000.0, provider=PROVIDER, account=ServiceAccountEmail(ACCOUNT))
+CASE = Evidence(1_800_000_000.0, provider=PROVIDER, account=ServiceAccountEmail(ACCOUNT))
 
 
 def failing(error: Exception) -> Any:
@@ -27,17 +27,17 @@ def failing(error: Exception) -> Any:
 
 
 def test_what_may_not_be_read_is_unknown() -> None:
-    case = from_google(CASE, failing(exceptions.Forbidden("no")), QUICK)
-    assert case.pool_state is case.provider_state is case.account_state is case.policy is None
-    report = examine(case)
+    evidence = from_google(CASE, failing(exceptions.Forbidden("no")), QUICK)
+    assert evidence.pool_state is evidence.provider_state is evidence.account_state is evidence.policy is None
+    report = diagnose(evidence)
     assert report.broken is None
     assert {"WIF992", "WIF993", "WIF994"} <= {each.code for each in report.findings}
 
 
 def test_what_is_not_there_is_missing() -> None:
-    case = from_google(CASE, failing(exceptions.NotFound("no")), QUICK)
-    assert case.pool_state is case.provider_state is case.account_state is MISSING
-    broken = examine(case).broken
+    evidence = from_google(CASE, failing(exceptions.NotFound("no")), QUICK)
+    assert evidence.pool_state is evidence.provider_state is evidence.account_state is MISSING
+    broken = diagnose(evidence).broken
     assert broken is not None
     assert broken.code == "WIF901"
 

@@ -9,9 +9,9 @@ import pytest
 from google_setup import ACCOUNT, PROVIDER
 from provisioned import MANIFEST
 
-from gcp_wif.doctor import Case, Report, examine
-from gcp_wif.doctor.gathering import from_files, from_manifest
-from gcp_wif.emulator.issuer import ORGANIZATION_ID, PROJECT_ID, circleci_claims
+from gcp_wif.doctor import Evidence, Report, diagnose
+from gcp_wif.doctor.sources import from_files, from_manifest
+from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, PROJECT_ID, circleci_claims
 from gcp_wif.errors import InputError
 from gcp_wif.manifest import Manifest
 from gcp_wif.names import Principal
@@ -54,11 +54,11 @@ def saved(tmp_path: Path) -> Saved:
     return make
 
 
-def job(**changes: Any) -> Case:
-    return Case(NOW, header=HEADER, claims=circleci_claims(changes, NOW))
+def job(**changes: Any) -> Evidence:
+    return Evidence(NOW, header=HEADER, claims=circleci_claims(changes, NOW))
 
 
-def planned(identity: str = "deploy", **changes: Any) -> Case:
+def planned(identity: str = "deploy", **changes: Any) -> Evidence:
     return from_manifest(job(**changes), Manifest.parse(MANIFEST, origin="gcp-wif.toml"), identity)
 
 
@@ -67,45 +67,45 @@ def states(report: Report) -> dict[str, str]:
 
 
 def test_nothing_seen_is_all_unknown() -> None:
-    report = examine(Case(NOW))
+    report = diagnose(Evidence(NOW))
     assert set(states(report).values()) == {"unknown"}
     assert {each.level for each in report.findings} == {"unknown"}
 
 
 def test_a_saved_provider_names_itself(saved: Saved) -> None:
-    report = examine(from_files(job(), saved(provider=PROVIDER_JSON, policy=POLICY_JSON)))
+    report = diagnose(from_files(job(), saved(provider=PROVIDER_JSON, policy=POLICY_JSON)))
     assert states(report)["condition"] == states(report)["binding"] == "fine"
-    other = examine(from_files(job(project="x"), saved(provider=PROVIDER_JSON)))
+    other = diagnose(from_files(job(project="x"), saved(provider=PROVIDER_JSON)))
     assert other.broken is not None
     assert (other.broken.code, other.broken.link) == ("WIF508", "condition")
     assert "attribute.project is 'x'" in (other.broken.found or "")
 
 
 def test_a_saved_account_names_itself(saved: Saved) -> None:
-    report = examine(from_files(job(), saved(account={"email": ACCOUNT, "disabled": True})))
+    report = diagnose(from_files(job(), saved(account={"email": ACCOUNT, "disabled": True})))
     assert report.broken is not None
     assert report.broken.code == "WIF523"
-    assert report.broken.mend == (f"gcloud iam service-accounts enable {ACCOUNT}",)
+    assert report.broken.fix == (f"gcloud iam service-accounts enable {ACCOUNT}",)
 
 
 def test_saved_answers_say_nothing_of_apis(saved: Saved) -> None:
     files = saved(provider=PROVIDER_JSON, policy=POLICY_JSON, account={"email": ACCOUNT})
-    api = next(link for link in examine(from_files(job(), files)).links if link.name == "api")
+    api = next(link for link in diagnose(from_files(job(), files)).links if link.name == "api")
     assert api.state == "unknown"
     assert "--live" in api.detail
 
 
 def test_what_the_manifest_would_make_is_not_taken_for_googles(saved: Saved) -> None:
-    before = examine(planned())
+    before = diagnose(planned())
     assert states(before)["binding"] == "fine"
-    after = examine(from_files(planned(), saved(provider=PROVIDER_JSON)))
+    after = diagnose(from_files(planned(), saved(provider=PROVIDER_JSON)))
     assert states(after)["binding"] == states(after)["account"] == "unknown"
     assert {"WIF993", "WIF994"} <= {each.code for each in after.findings if each.level == "unknown"}
 
 
 def test_an_account_that_the_manifest_does_not_make_is_unseen() -> None:
-    assert states(examine(planned("deploy")))["account"] == "fine"
-    legacy = examine(planned("legacy", project="55aa2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b"))
+    assert states(diagnose(planned("deploy")))["account"] == "fine"
+    legacy = diagnose(planned("legacy", project="55aa2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b"))
     assert states(legacy)["account"] == "unknown"
     assert legacy.broken is None
 
@@ -136,26 +136,26 @@ def test_a_file_of_something_else_is_refused(name: str, document: Any, saved: Sa
 
 
 def test_a_condition_of_the_manifest_is_mended_in_the_manifest() -> None:
-    found = examine(planned(**{"oidc.circleci.com/vcs-ref": "refs/heads/release/1"})).broken
+    found = diagnose(planned(**{"oidc.circleci.com/vcs-ref": "refs/heads/release/1"})).broken
     assert found is not None
     rule = f'{{ project = "{PROJECT_ID}", branch = "release/1" }}'
-    assert f"add to allow of [identities.deploy]: {rule}" in found.mend[0]
-    tag = examine(planned(**{"oidc.circleci.com/vcs-ref": "refs/tags/v1"})).broken
+    assert f"add to allow of [identities.deploy]: {rule}" in found.fix[0]
+    tag = diagnose(planned(**{"oidc.circleci.com/vcs-ref": "refs/tags/v1"})).broken
     assert tag is not None
-    assert 'ref = "refs/tags/v1"' in tag.mend[0]
-    rerun = examine(planned(**{"oidc.circleci.com/ssh-rerun": True})).broken
+    assert 'ref = "refs/tags/v1"' in tag.fix[0]
+    rerun = diagnose(planned(**{"oidc.circleci.com/ssh-rerun": True})).broken
     assert rerun is not None
-    assert "allow_ssh_rerun = true" in rerun.mend[0]
+    assert "allow_ssh_rerun = true" in rerun.fix[0]
 
 
-def test_the_line_that_mends_does_mend() -> None:
+def test_the_line_that_fixes_does_fix() -> None:
     ref = {"oidc.circleci.com/vcs-ref": "refs/heads/release/1"}
-    found = examine(planned(**ref)).broken
+    found = diagnose(planned(**ref)).broken
     assert found is not None
-    rule = found.mend[0].partition("[identities.deploy]: ")[2].partition(";")[0]
+    rule = found.fix[0].partition("[identities.deploy]: ")[2].partition(";")[0]
     text = MANIFEST.replace("allow = [\n", f"allow = [\n  {rule},\n", 1)
-    case = from_manifest(job(**ref), Manifest.parse(text, origin="gcp-wif.toml"), "deploy")
-    assert examine(case).broken is None
+    evidence = from_manifest(job(**ref), Manifest.parse(text, origin="gcp-wif.toml"), "deploy")
+    assert diagnose(evidence).broken is None
 
 
 def test_a_difference_between_google_and_the_manifest(saved: Saved) -> None:
@@ -164,7 +164,7 @@ def test_a_difference_between_google_and_the_manifest(saved: Saved) -> None:
     policy = {"bindings": [{"role": each.role, "members": list(each.members)} for each in same.policy or ()]}
 
     def drifts(provider: Any, policy: Any) -> list[tuple[str, str | None]]:
-        report = examine(from_files(same, saved(provider=provider, policy=policy)))
+        report = diagnose(from_files(same, saved(provider=provider, policy=policy)))
         return [(each.link, each.found) for each in report.findings if each.code == "WIF961"]
 
     assert drifts(google, policy) == []

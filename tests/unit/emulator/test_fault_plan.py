@@ -8,8 +8,8 @@ import pytest
 import requests
 
 from gcp_wif.emulator import Emulator
-from gcp_wif.emulator.errors import ApiError
-from gcp_wif.emulator.faults import Action, Faults, status_name
+from gcp_wif.emulator.model.errors import ApiError
+from gcp_wif.emulator.model.faults import Action, Faults, status_name
 
 PROJECT = "/v1/projects/acme-prod"
 ACCOUNTS = f"{PROJECT}/serviceAccounts"

@@ -13,7 +13,7 @@ from google.cloud.iam_admin_v1.services.iam.transports import IAMGrpcTransport
 from google_setup import ACCOUNT, PROVIDER, Google
 
 from gcp_wif.emulator import Emulator
-from gcp_wif.emulator.errors import ApiError
+from gcp_wif.emulator.model.errors import ApiError
 
 POOL = "/v1/projects/acme-identity/locations/global/workloadIdentityPools"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gcp_wif.emulator.errors import ApiError
-from gcp_wif.emulator.fields import Field, camel, masked, page, read
+from gcp_wif.emulator.model.errors import ApiError
+from gcp_wif.emulator.model.messages import Field, camel, masked, page, read
 
 FIELDS = {
     "name": Field("output"),

@@ -15,7 +15,7 @@ import requests
 from google_setup import ACCOUNT, PROVIDER, Google
 from werkzeug.test import Client, TestResponse
 
-from gcp_wif.emulator.iam_grpc import _message, _methods
+from gcp_wif.emulator.transport.grpc import _message, _methods
 
 SEED = 20_261_124
 REQUESTS = 8000

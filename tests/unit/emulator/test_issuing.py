@@ -10,7 +10,7 @@ import requests
 from google_setup import Google
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from gcp_wif.emulator.issuer import Issuer, uploaded_keys
+from gcp_wif.emulator.model.token_issuer import TokenIssuer, uploaded_keys
 
 POOL = "/v1/projects/123456789012/locations/global/workloadIdentityPools/circleci"
 
@@ -75,7 +75,7 @@ def test_null_takes_out_and_shorthands_shape(google: Google) -> None:
 
 
 def test_an_uploaded_key_set_replaces_the_issuers(google: Google, exchange) -> None:
-    other = Issuer()
+    other = TokenIssuer()
     google.provision(jwks_json=json.dumps(other.jwks()))
     assert exchange(google.emulator.token())["error_description"] == "Unable to verify the ID Token signature."
     now = google.emulator.state.clock.now()

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from gcp_wif.emulator import Emulator
-from gcp_wif.emulator.operations import Operations
+from gcp_wif.emulator.model.operations import Operations
 
 POOLS = "/v1/projects/123456789012/locations/global/workloadIdentityPools"
 PROVIDER = {"attributeMapping": {"google.subject": "assertion.sub"}, "oidc": {"issuerUri": "https://issuer.example"}}

@@ -5,10 +5,10 @@ import base64
 import pytest
 from google_setup import ACCOUNT, PROVIDER, Google
 
-from gcp_wif.emulator.errors import ApiError
-from gcp_wif.emulator.policies import Policy, bindings_of
-from gcp_wif.emulator.pools import SOFT_DELETE_SECONDS
-from gcp_wif.emulator.state import Clock, Grant, Settings, State
+from gcp_wif.emulator.model.errors import ApiError
+from gcp_wif.emulator.model.policies import PolicyState, bindings_of
+from gcp_wif.emulator.model.pools import SOFT_DELETE_SECONDS
+from gcp_wif.emulator.model.state import AccessToken, Clock, Settings, State
 from gcp_wif.names import Principal
 
 DAY = 86_400
@@ -140,18 +140,18 @@ class TestAccounts:
 
 class TestPropagation:
     @pytest.fixture
-    def caller(self, state: State) -> Grant:
+    def caller(self, state: State) -> AccessToken:
         state.pools.add(NUMBER, "circleci", None, {})
-        return Grant((EVERYBODY,), None, POOL, state.clock.now() + 10**6, "x")
+        return AccessToken((EVERYBODY,), None, POOL, state.clock.now() + 10**6, "x")
 
     def bind(self, state: State, account, *members: str) -> None:
         binding = {"role": "roles/iam.workloadIdentityUser", "members": list(members)}
         state.set_policy(account.policy, bindings_of({"bindings": [binding]}))
 
-    def allowed(self, state: State, caller: Grant, account) -> bool:
+    def allowed(self, state: State, caller: AccessToken, account) -> bool:
         return state.allows(caller, IMPERSONATE, project=account.project, account=account)
 
-    def test_a_binding_takes_its_time_to_come_and_to_go(self, state: State, caller: Grant) -> None:
+    def test_a_binding_takes_its_time_to_come_and_to_go(self, state: State, caller: AccessToken) -> None:
         account = state.accounts.add("acme-prod", "deploy-it")
         state.settings.propagation_seconds = 120
         self.bind(state, account, EVERYBODY)
@@ -166,7 +166,7 @@ class TestPropagation:
         state.clock.advance(1)
         assert not self.allowed(state, caller, account)
 
-    def test_a_second_change_waits_with_the_first(self, state: State, caller: Grant) -> None:
+    def test_a_second_change_waits_with_the_first(self, state: State, caller: AccessToken) -> None:
         account = state.accounts.add("acme-prod", "deploy-it")
         state.settings.propagation_seconds = 120
         self.bind(state, account, EVERYBODY)
@@ -177,13 +177,15 @@ class TestPropagation:
         state.clock.advance(1)
         assert self.allowed(state, caller, account)
 
-    def test_without_the_setting_it_is_immediate(self, state: State, caller: Grant) -> None:
+    def test_without_the_setting_it_is_immediate(self, state: State, caller: AccessToken) -> None:
         account = state.accounts.add("acme-prod", "deploy-it")
         self.bind(state, account, EVERYBODY)
         assert self.allowed(state, caller, account)
 
     @pytest.mark.parametrize("change", ["disabled", "deleted", "purged"])
-    def test_tokens_of_a_pool_that_is_gone_are_worth_nothing(self, state: State, caller: Grant, change: str) -> None:
+    def test_tokens_of_a_pool_that_is_gone_are_worth_nothing(
+        self, state: State, caller: AccessToken, change: str
+    ) -> None:
         account = state.accounts.add("acme-prod", "deploy-it")
         self.bind(state, account, EVERYBODY)
         pool = state.pools.get(NUMBER, "circleci")
@@ -197,7 +199,7 @@ class TestPropagation:
 
 class TestTokens:
     def test_a_token_ends_with_its_time(self, state: State) -> None:
-        token = state.issue(Grant((EVERYBODY,), None, POOL, state.clock.now() + 100, "x"), "ya29.d.")
+        token = state.issue(AccessToken((EVERYBODY,), None, POOL, state.clock.now() + 100, "x"), "ya29.d.")
         state.clock.advance(99)
         assert state.grant(token)
         state.clock.advance(1)
@@ -206,7 +208,7 @@ class TestTokens:
     @pytest.mark.parametrize("change", ["disabled", "deleted"])
     def test_and_with_its_account(self, state: State, change: str) -> None:
         account = state.accounts.add("acme-prod", "deploy-it")
-        grant = Grant((account.member,), account.unique_id, None, state.clock.now() + 100, "x")
+        grant = AccessToken((account.member,), account.unique_id, None, state.clock.now() + 100, "x")
         token = state.issue(grant, "ya29.c.")
         assert state.grant(token) is grant
         if change == "disabled":
@@ -247,7 +249,7 @@ class TestTokens:
 
 class TestPolicies:
     def test_the_etag_changes_with_every_write_and_differs_between_resources(self) -> None:
-        first, second = Policy("a"), Policy("b")
+        first, second = PolicyState("a"), PolicyState("b")
         assert first.etag != second.etag
         before = first.etag
         first.replace({"bindings": []}, 0, 0)
@@ -257,7 +259,7 @@ class TestPolicies:
 
     def test_an_etag_comes_in_either_alphabet_of_base64(self) -> None:
         """gcloud sends the URL-safe one (observed with gcloud 528)."""
-        policy = next(each for each in (Policy(str(n)) for n in range(1000)) if {"+", "/"} <= set(each.etag))
+        policy = next(each for each in (PolicyState(str(n)) for n in range(1000)) if {"+", "/"} <= set(each.etag))
         for etag in (policy.etag, base64.urlsafe_b64encode(base64.b64decode(policy.etag)).decode()):
             assert bindings_of({"etag": etag})["etag"] == etag
             policy.replace({"bindings": [], "etag": etag}, 0, 0)

@@ -7,7 +7,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 from rules import CLAIMS, IDENTITIES, C, P, admitted, expected, manifest
 
-from gcp_wif.emulator.issuer import ORGANIZATION_ID, circleci_claims
+from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, circleci_claims
 from gcp_wif.errors import InputError
 from gcp_wif.federation import compile_manifest, evaluate
 from gcp_wif.federation.expressions import MAX_CONDITION

@@ -8,7 +8,7 @@ from google_setup import PROVIDER
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcp_wif.emulator.issuer import ORGANIZATION_ID, circleci_claims
+from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, circleci_claims
 from gcp_wif.federation import ProviderRules, check_token, evaluate, extract, lint_provider
 from gcp_wif.refusals import RefusalKind
 

@@ -15,15 +15,15 @@ ORG = "8f3c1d52-6a0b-4c7e-9d21-5b7f3e9a1c04"
 
 
 @pytest.fixture
-def obtain(surroundings, make_jwt):
+def obtain(run_context, make_jwt):
     def run(environ=None, given=b"", program=None, organization_id=None, token_type=None, **flags):
-        around = surroundings(environ, given)
+        context = run_context(environ, given)
         kinds = {} if token_type is None else {"subject_token_type": token_type}
         return obtain_token(
             TokenFlags(**flags),
-            around.environ,
-            around.stdin,
-            now=around.clock(),
+            context.environ,
+            context.stdin,
+            now=context.clock(),
             organization_id=organization_id,
             run=program,
             **kinds,

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from gcp_wif.errors import RefusedError
 from gcp_wif.manifest import Manifest
-from gcp_wif.provisioning import Desired, Grant, Observed, PolicyChange, ResourceChange, desired_of, destruction, plan
-from gcp_wif.provisioning.planning import grants_of, merged, nested, resource_change
-from gcp_wif.provisioning.values import AccountState
+from gcp_wif.provisioning import Desired, Grant, Observed, PolicyChange, ResourceChange, desired_of, plan, plan_destroy
+from gcp_wif.provisioning.changes import AccountState
+from gcp_wif.provisioning.planning import changed_policy, grants_of, request_body, resource_change
 
 WIU = "roles/iam.workloadIdentityUser"
 
@@ -36,8 +36,8 @@ def policy(*bindings: tuple[str, list[str]], condition: str | None = None, etag:
 def complete(desired: Desired) -> Observed:
     """Exactly what is wanted."""
     return Observed(
-        pool=nested(desired.pool_fields.items()) | {"name": str(desired.pool), "state": "ACTIVE"},
-        provider=nested(desired.provider_fields.items()) | {"name": str(desired.provider), "state": "ACTIVE"},
+        pool=request_body(desired.pool_fields.items()) | {"name": str(desired.pool), "state": "ACTIVE"},
+        provider=request_body(desired.provider_fields.items()) | {"name": str(desired.provider), "state": "ACTIVE"},
         accounts={each.email: AccountState(False, dict(each.fields)) for each in desired.accounts},
         policies={
             **{each.resource: policy((WIU, list(each.members))) for each in desired.accounts},
@@ -52,7 +52,7 @@ def complete(desired: Desired) -> Observed:
 def test_nothing_to_do(desired: Desired) -> None:
     found = plan(desired, complete(desired))
     assert not found
-    assert not found.leftovers
+    assert not found.stale_grants
     assert not plan(desired, complete(desired), prune=True)
 
 
@@ -137,7 +137,7 @@ def test_what_is_ours(desired: Desired) -> None:
     changed = replace(observed, policies={**observed.policies, deploy.resource: there, project: project_policy})
     reported = plan(desired, changed)
     assert not reported.changes
-    assert {each.resource: set(each.revoke) for each in reported.leftovers} == {
+    assert {each.resource: set(each.revoke) for each in reported.stale_grants} == {
         deploy.resource: set(ours),
         project: set(project_ours),
     }
@@ -154,12 +154,12 @@ def test_destruction_with_another_provider_takes_what_is_named_alone(desired: De
     foreign = f"principalSet://iam.googleapis.com/{desired.pool}/attribute.other/x"
     there = policy((WIU, [*deploy.members, foreign]))
     shared = replace(observed, policies={deploy.resource: there}, other_providers=("other",))
-    (revoked, deleted) = destruction(desired, shared, accounts=True).changes[:2]
+    (revoked, deleted) = plan_destroy(desired, shared, accounts=True).changes[:2]
     assert isinstance(revoked, PolicyChange)
     assert {grant.member for grant in revoked.revoke} == set(deploy.members)
     assert isinstance(deleted, ResourceChange)
     assert (deleted.kind, deleted.action) == ("provider", "delete")
-    alone = destruction(desired, replace(shared, other_providers=()), accounts=True)
+    alone = plan_destroy(desired, replace(shared, other_providers=()), accounts=True)
     assert foreign in str(alone.changes[0])
 
 
@@ -192,7 +192,7 @@ def test_merging_adds_and_takes_away_and_touches_nothing_else(
     copy = policy_pb2.Policy()
     copy.CopyFrom(before)
     change = PolicyChange("r", tuple(grant), tuple(revoke))
-    after = merged(before, change)
+    after = changed_policy(before, change)
     assert before == copy
     wanted = (grants_of(before) | grant) - revoke
     if after is None:
@@ -204,4 +204,4 @@ def test_merging_adds_and_takes_away_and_touches_nothing_else(
     assert kept == [each for each in before.bindings if each.HasField("condition")]
     assert after.version == (3 if kept else 1)
     assert all(each.members for each in after.bindings)
-    assert merged(after, change) is None
+    assert changed_policy(after, change) is None

@@ -1,0 +1,34 @@
+"""`gcp-wif apply`."""
+
+from gcp_wif.cli.apply_plan import ConfirmOptions, apply_plan
+from gcp_wif.cli.command import CommonOptions, command, terminal
+from gcp_wif.cli.commands.plan import PruneOptions
+from gcp_wif.cli.plans import AdminOptions, Session
+from gcp_wif.cli.propagation import WaitOptions, wait_for_propagation
+
+__all__ = ["main"]
+
+
+@command(AdminOptions, PruneOptions, ConfirmOptions, WaitOptions, CommonOptions)
+def main(
+    options: AdminOptions,
+    prune: PruneOptions,
+    confirm: ConfirmOptions,
+    waiting: WaitOptions,
+    common: CommonOptions,
+) -> None:
+    """Make Google as the manifest says: show the plan, ask, and carry it out.
+
+    Interrupted or failed anywhere, the next run goes on from what is there. Other people's bindings, conditions and
+    members are never touched.
+    """
+    out = terminal(common)
+    session = Session(options, out, "apply")
+    from gcp_wif.provisioning import observe, plan
+
+    observed = observe(session.desired, session.clients, session.retry_policy, everywhere=prune.prune)
+    found = plan(session.desired, observed, prune=prune.prune)
+    result = apply_plan(found, observed, session, confirm, out)
+    if waiting.wait:
+        result["propagation"] = wait_for_propagation(session, found, waiting, out)
+    out.data(result)

@@ -1,0 +1,62 @@
+"""`gcp-wif emulator`."""
+
+import json
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context
+from gcp_wif.cli.manifests import read_manifest
+from gcp_wif.errors import InputError, MissingExtraError, shown
+from gcp_wif.names import ProjectId, ProjectNumber
+
+__all__ = ["main"]
+
+
+class _Options(OptionGroup):
+    port: Annotated[int, typer.Option(min=0, max=65535, help="HTTP port; 0 takes a free one.")] = 0
+    grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="gRPC port; 0 takes a free one.")] = 0
+    manifest: Annotated[str | None, typer.Option(metavar="FILE", help="Start provisioned as this manifest says.")] = (
+        None
+    )
+    project: Annotated[
+        list[str] | None, typer.Option(metavar="ID=NUMBER", help="A project's number; may be given several times.")
+    ] = None
+
+
+@command(_Options, CommonOptions)
+def main(options: _Options, common: CommonOptions) -> None:  # noqa: ARG001 - logging is started from it
+    """Serve Google's side of workload identity federation on 127.0.0.1, until Ctrl-C.
+
+    One line of JSON on stdout says where, when it is ready. Set GCP_WIF_EMULATOR_HOST, and GCP_WIF_EMULATOR_GRPC_HOST
+    for admin commands, to send gcp-wif there.
+    """
+    try:
+        from gcp_wif.emulator import Emulator
+    except ImportError:
+        raise MissingExtraError("emulator", command="emulator") from None
+    given = options.manifest
+    manifest = read_manifest(given, run_context().cwd) if given is not None else None
+    projects = dict(_project(text) for text in options.project or [])
+    try:
+        emulator = Emulator(port=options.port, grpc_port=options.grpc_port, projects=projects)
+    except OSError:
+        taken = " or ".join(str(port) for port in (options.port, options.grpc_port) if port)
+        raise InputError(f"Port {taken} of 127.0.0.1 is taken.", hint="0 takes a free one.", code="WIF119") from None
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    with emulator:
+        if manifest is not None:
+            emulator.provision_as(manifest)
+        typer.echo(json.dumps({"http": emulator.http, "grpc": emulator.grpc}))
+        ended.wait()
+
+
+def _project(text: str) -> tuple[str, str]:
+    name, separator, number = text.rpartition("=")
+    if not separator:
+        raise InputError(f"--project must read ID=NUMBER, but holds {shown(text)}.", code="WIF120")
+    return ProjectId.parse(name, origin="--project"), ProjectNumber.parse(number, origin="--project")

@@ -1,0 +1,51 @@
+"""`gcp-wif logout`."""
+
+from typing import Annotated
+
+import typer
+
+from gcp_wif.ci import circleci
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context, terminal
+from gcp_wif.cli.options import ExportOptions
+from gcp_wif.job.export import STDOUT, shell_file
+from gcp_wif.job.exports import unset_words
+from gcp_wif.job.generate import config_path
+from gcp_wif.job.logout import logout
+
+__all__ = ["main"]
+
+
+class _Options(OptionGroup):
+    output_file: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="The credential config. [default: $HOME/gcp_cred_config.json]"),
+    ] = None
+
+
+@command(_Options, ExportOptions, CommonOptions)
+def main(options: _Options, export: ExportOptions, common: CommonOptions) -> None:
+    """Remove the token file, the credential config and the export lines that login wrote, and nothing else.
+
+    With --to stdout it prints the `unset` for the present shell: eval "$(gcp-wif logout --to stdout)".
+    """
+    out, context = terminal(common), run_context()
+    to_stdout = export.to == STDOUT
+    known = not to_stdout and (export.to is not None or circleci.shell_file(context.environ) is not None)
+    done = logout(config_path(options.output_file, context), shell_file(export.to, context) if known else None)
+    for warning in done.warnings:
+        out.warn(warning)
+    for path in done.removed:
+        out.say(f"removed            {path}")
+    if done.shell_file:
+        out.say(f"exports removed    {done.shell_file}")
+    if not done.removed and not done.shell_file:
+        out.say("There was nothing to remove.")
+    if to_stdout:
+        out.raw(unset_words())
+    out.data(
+        {
+            "removed": [str(path) for path in done.removed],
+            "shell_file": str(done.shell_file) if done.shell_file else None,
+            "warnings": list(done.warnings),
+        }
+    )

@@ -1,0 +1,118 @@
+"""`gcp-wif render`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context, terminal
+from gcp_wif.cli.manifests import read_manifest
+from gcp_wif.cli.output import Terminal
+from gcp_wif.errors import InputError, MissingExtraError, shown
+
+if TYPE_CHECKING:
+    from gcp_wif.rendering.terraform import Existing
+
+__all__ = ["main"]
+
+_KINDS = ("circleci", "orb", "terraform", "gcloud")
+_DEFAULT_MANIFEST = "gcp-wif.toml"
+
+
+class _Options(OptionGroup):
+    what: Annotated[str, typer.Argument(metavar="circleci|orb|terraform|gcloud", help="What to render.")] = ""
+    manifest: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The manifest. [default: gcp-wif.toml; the orb needs none]")
+    ] = None
+    identity: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With circleci: a job for this identity alone.")
+    ] = None
+    output_file: Annotated[str | None, typer.Option(metavar="PATH", help="Where to write. [default: stdout]")] = None
+    import_existing: Annotated[
+        bool, typer.Option("--import-existing", help="With terraform: ask Google, and import what exists.")
+    ] = False
+    impersonate_service_account: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="With --import-existing: act as this account.")
+    ] = None
+
+
+@command(_Options, CommonOptions)
+def main(options: _Options, common: CommonOptions) -> None:
+    """Print what to commit, made from the manifest: CircleCI's config, its two commands, Terraform, a gcloud script.
+
+    The same manifest gives the same bytes. With --json and --output-file, prints what was written.
+    """
+    out = terminal(common)
+    _check(options, as_json=common.as_json)
+    text = _rendered(options, out)
+    if options.output_file is None:
+        out.raw(text.encode())
+        return
+    from gcp_wif.files import write_new
+
+    path = Path(run_context().cwd, options.output_file)
+    write_new(path, text.encode(), replace=True, origin="--output-file")
+    out.say(f"{options.what:<18} {path}")
+    out.data({"what": options.what, "output_file": str(path)})
+
+
+def _check(options: _Options, *, as_json: bool) -> None:
+    """Refuse what does not fit together.
+
+    Raises:
+        InputError: WIF731 for something else to render, WIF110 for flags that are mutually exclusive.
+    """
+    if options.what not in _KINDS:
+        kinds = ", ".join(_KINDS)
+        raise InputError(f"render makes one of {kinds}, not {shown(options.what)}.", code="WIF731")
+    belongs = {
+        "--identity": (options.identity is not None, ("circleci",)),
+        "--import-existing": (options.import_existing, ("terraform",)),
+        "--manifest": (options.manifest is not None, ("circleci", "terraform", "gcloud")),
+    }
+    for flag, (given, where) in belongs.items():
+        if given and options.what not in where:
+            raise InputError(f"{flag} does not go with `render {options.what}`.", code="WIF110")
+    if options.impersonate_service_account is not None and not options.import_existing:
+        raise InputError("--impersonate-service-account goes with --import-existing.", code="WIF110")
+    if as_json and options.output_file is None:
+        raise InputError("--json and the rendered text both want stdout.", hint="Add --output-file.", code="WIF110")
+
+
+def _rendered(options: _Options, out: Terminal) -> str:
+    if options.what == "orb":
+        from gcp_wif.rendering.circleci import render_orb
+
+        return render_orb()
+    name = options.manifest or _DEFAULT_MANIFEST
+    manifest = read_manifest(name, run_context().cwd)
+    if options.what == "circleci":
+        from gcp_wif.rendering.circleci import render_circleci
+
+        return render_circleci(manifest, name, options.identity)
+    try:
+        from gcp_wif.provisioning import desired_of
+        from gcp_wif.rendering.gcloud import render_gcloud
+        from gcp_wif.rendering.terraform import render_terraform
+    except ImportError:
+        raise MissingExtraError("admin", command=f"render {options.what}") from None
+    desired = desired_of(manifest)
+    for warning in desired.warnings:
+        out.warn(warning)
+    if options.what == "gcloud":
+        return render_gcloud(desired, name)
+    return render_terraform(manifest, desired, name, _existing(options, name, out) if options.import_existing else None)
+
+
+def _existing(options: _Options, name: str, out: Terminal) -> "Existing":
+    """What Google has of the manifest; a deleted pool or provider is warned of."""
+    from gcp_wif.cli.plans import AdminOptions, Session
+    from gcp_wif.provisioning import observe
+    from gcp_wif.rendering.terraform import existing_of
+
+    admin = AdminOptions(manifest=name, impersonate_service_account=options.impersonate_service_account)
+    session = Session(admin, out, "render terraform --import-existing")
+    found = existing_of(session.desired, observe(session.desired, session.clients, session.retry_policy))
+    for deleted in found.deleted:
+        out.warn(f"{deleted} is deleted: Terraform can neither import nor make it. `gcp-wif apply` undeletes it.")
+    return found

@@ -1,0 +1,78 @@
+"""`gcp-wif token`."""
+
+import json
+import logging
+from typing import Annotated
+
+import typer
+
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context, terminal
+from gcp_wif.cli.options import TokenOptions
+from gcp_wif.cli.output import Terminal
+from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE
+from gcp_wif.errors import GcpWifError
+from gcp_wif.job.tokens import CheckedToken, obtain_token
+
+__all__ = ["main"]
+
+
+class _Options(OptionGroup):
+    executable_response: Annotated[
+        bool,
+        typer.Option("--executable-response", help="Answer as an executable credential source, failures included."),
+    ] = False
+
+
+@command(TokenOptions, _Options, CommonOptions)
+def main(token: TokenOptions, options: _Options, common: CommonOptions) -> None:
+    """Print a fresh subject token on stdout: the one command whose output is a secret.
+
+    With --executable-response it is the program of an executable credential source (AIP-4117): clients merge stderr
+    into stdout, so nothing but the JSON answer is printed, and a failure is an answer too, with exit code 0.
+    """
+    if options.executable_response:
+        logging.disable()
+        _answer(token)
+        return
+    out = terminal(common)
+    checked = _obtain(token)
+    for warning in checked.warnings:
+        out.warn(warning)
+    out.raw(checked.token.reveal().encode() + b"\n")
+
+
+def _obtain(token: TokenOptions) -> CheckedToken:
+    context = run_context()
+    return obtain_token(
+        token.flags(),
+        context.environ,
+        context.stdin,
+        now=context.clock(),
+        subject_token_type=token.subject_token_type or DEFAULT_TOKEN_TYPE,
+        run=context.run,
+    )
+
+
+def _answer(token: TokenOptions) -> None:
+    out = Terminal(quiet=True)
+    try:
+        checked = _obtain(token)
+    except GcpWifError as error:
+        hint = f" {error.hint}" if error.hint else ""
+        answer: dict[str, object] = {
+            "version": 1,
+            "success": False,
+            "code": error.code,
+            "message": f"{error.message}{hint}",
+        }
+    else:
+        answer = {
+            "version": 1,
+            "success": True,
+            "token_type": token.subject_token_type or DEFAULT_TOKEN_TYPE,
+            "id_token": checked.token.reveal(),
+        }
+        expires = checked.token.claims.epoch("exp")
+        if expires is not None:
+            answer["expiration_time"] = int(expires)
+    out.raw(json.dumps(answer).encode() + b"\n")

@@ -1,0 +1,174 @@
+"""What the doctor's command line names, gathered into a evidence."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gcp_wif.ci import circleci
+from gcp_wif.cli.commands.generate import target_of
+from gcp_wif.cli.manifests import read_manifest
+from gcp_wif.cli.options import TargetOptions
+from gcp_wif.cli.output import Terminal
+from gcp_wif.credential_config import CredentialConfig, FileSource
+from gcp_wif.doctor import Evidence
+from gcp_wif.doctor.sources import from_files, from_google, from_manifest, json_file
+from gcp_wif.endpoints import Endpoints
+from gcp_wif.errors import GcpWifError, InputError, hide_tokens
+from gcp_wif.job.context import Context
+from gcp_wif.job.export import read_config
+from gcp_wif.job.generate import config_path
+from gcp_wif.job.target import (
+    ACCOUNT_VARIABLES,
+    POOL_VARIABLES,
+    PROJECT_NUMBER_VARIABLES,
+    PROVIDER_VARIABLES,
+    resolve_target,
+)
+from gcp_wif.job.tokens import read_token_file
+from gcp_wif.names import ServiceAccountEmail
+from gcp_wif.refusals import recognise
+from gcp_wif.subject_token import SubjectToken
+
+__all__ = ["add_error", "add_files", "add_google", "add_job", "add_manifest", "case_of_job", "empty_case"]
+
+
+def empty_case(context: Context) -> Evidence:
+    """Evidence of which nothing is known but the time."""
+    return Evidence(context.clock())
+
+
+def add_job(
+    evidence: Evidence,
+    target: TargetOptions,
+    output_file: str | None,
+    source: tuple[str | None, str | None],
+    context: Context,
+) -> Evidence:
+    """The config, the token or its claims, and whom the flags and variables mean.
+
+    Raises:
+        InputError: something that was named is missing or malformed.
+    """
+    token_env, claims_file = source
+    path = config_path(output_file, context)
+    config = read_config(path) if output_file is not None or path.exists() else None
+    evidence = _with_config(evidence, config) if config else evidence
+    if claims_file is not None:
+        if token_env is not None:
+            raise InputError("--claims and --token-env are mutually exclusive.", code="WIF110")
+        return _with_target(
+            replace(evidence, claims=json_file(Path(context.cwd, claims_file), "--claims")), target, context
+        )
+    name = token_env or circleci.DEFAULT_TOKEN_VARIABLE
+    text = context.environ.get(name)
+    if text:
+        evidence = _with_token(evidence, SubjectToken.parse(text, origin=name))
+    elif token_env is not None:
+        raise InputError(f"{token_env} is not set, or empty.", code="WIF201")
+    elif config is not None and isinstance(config.source, FileSource) and Path(config.source.file).exists():
+        evidence = _with_token(evidence, read_token_file(config.source))
+    return _with_target(evidence, target, context)
+
+
+def case_of_job(config: CredentialConfig, now: float, error: GcpWifError) -> Evidence:
+    """What a job has when Google refuses: its config, its token, and Google's sentence."""
+    evidence = _with_config(Evidence(now), config)
+    if isinstance(config.source, FileSource):
+        evidence = _with_token(evidence, read_token_file(config.source, subject_token_type=config.subject_token_type))
+    known = recognise(error.message)
+    return replace(evidence, refused=known.kind if known else None, sentence=hide_tokens(error.message)[:500])
+
+
+def add_manifest(evidence: Evidence, target: TargetOptions, context: Context) -> Evidence:
+    """What the manifest would make, for the identity that is named, or the only one, or the config's."""
+    assert target.manifest is not None  # noqa: S101 - the caller looked
+    manifest = read_manifest(target.manifest, context.cwd)
+    name = target.identity
+    if name is not None:
+        target_of(manifest, name)  # refuses a name that there is not
+    elif len(manifest.identities) == 1:
+        name = next(iter(manifest.identities))
+    elif evidence.account is not None:
+        name = next(
+            (each.name for each in manifest.identities.values() if each.service_account == evidence.account), None
+        )
+    return from_manifest(evidence, manifest, name)
+
+
+def add_files(evidence: Evidence, files: Mapping[str, str], context: Context) -> Evidence:
+    """Saved answers of gcloud."""
+    return from_files(evidence, {name: Path(context.cwd, file) for name, file in files.items()})
+
+
+def add_google(evidence: Evidence, endpoints: Endpoints, impersonate: str | None) -> Evidence:
+    """Google as it is.
+
+    Raises:
+        InputError: WIF919 where it is not known whom to look at; WIF810 without credentials.
+        ImportError: the extra ``admin`` is not installed.
+    """
+    from gcp_wif.provisioning import Clients, RetryPolicy, admin_credentials
+
+    if evidence.provider is None:
+        raise InputError(
+            "--live needs to know the provider.", hint="Give its resource name, a config, or --manifest.", code="WIF919"
+        )
+    account = ServiceAccountEmail.parse(impersonate, origin="--impersonate-service-account") if impersonate else None
+    retry_policy = RetryPolicy(bound=30.0)
+    clients = Clients(endpoints, admin_credentials(endpoints, account), retry_policy.request)
+    return from_google(evidence, clients, retry_policy)
+
+
+def add_error(evidence: Evidence, text: str, out: Terminal) -> Evidence:
+    """Google's sentence inside what a client printed."""
+    known = recognise(text)
+    if known is None:
+        out.warn("No sentence of Google's that gcp-wif knows is in the error.")
+        return evidence
+    return replace(evidence, refused=known.kind, sentence=hide_tokens(text)[:500])
+
+
+def _with_config(evidence: Evidence, config: CredentialConfig) -> Evidence:
+    account = config.service_account
+    project = str(account.project_id) if account and account.project_id else None
+    return replace(
+        evidence, config=config, provider=config.provider, account=account, direct=account is None, project=project
+    )
+
+
+def _with_token(evidence: Evidence, token: SubjectToken) -> Evidence:
+    return replace(evidence, header=_header(token), claims=dict(token.claims))
+
+
+def _header(token: SubjectToken) -> dict[str, Any]:
+    part = token.reveal().partition(".")[0]
+    found = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return found if isinstance(found, dict) else {}
+
+
+def _with_target(evidence: Evidence, target: TargetOptions, context: Context) -> Evidence:
+    """Flags and variables, where anything of them is given; the config's own otherwise."""
+    flags = target.flags()
+    variables = (*PROJECT_NUMBER_VARIABLES, *POOL_VARIABLES, *PROVIDER_VARIABLES, *ACCOUNT_VARIABLES)
+    named = any(value for value in flags) or (
+        evidence.config is None and any(name in context.environ for name in variables)
+    )
+    if not named or target.manifest is not None:
+        return evidence
+    if evidence.config is not None and not (flags.provider or flags.pool_id or flags.provider_id):
+        return replace(evidence, project=flags.project_id or evidence.project)
+    account_given = flags.direct or flags.service_account or any(name in context.environ for name in ACCOUNT_VARIABLES)
+    found = resolve_target(flags if account_given else flags._replace(direct=True), context.environ)
+    if evidence.config is not None:
+        return replace(evidence, provider=found.provider)
+    project = flags.project_id or (found.project.project_id if found.project else None)
+    return replace(
+        evidence,
+        provider=found.provider,
+        account=found.service_account,
+        direct=flags.direct,
+        project=str(project) if project else None,
+    )

@@ -1,0 +1,222 @@
+"""The diagnosis: evidence in, a report out. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from gcp_wif.doctor.condition import trace_of
+from gcp_wif.doctor.drift import drift
+from gcp_wif.doctor.evidence import Binding, Evidence
+from gcp_wif.doctor.good_practice import advice
+from gcp_wif.doctor.iam_checks import access_findings, lifetime_finding, may_impersonate
+from gcp_wif.doctor.report import LINKS, AttributeRow, Finding, LinkState, Report
+from gcp_wif.doctor.sts_checks import attribute_rows, decision_of, provider_findings, sts_findings
+from gcp_wif.errors import hide_tokens
+from gcp_wif.federation import Decision, SubExpression, compile_manifest
+from gcp_wif.refusals import RefusalKind
+
+__all__ = ["diagnose"]
+
+_Row = TypeVar("_Row", LinkState, Finding, AttributeRow, SubExpression)
+
+_LINK_OF_REFUSAL = {
+    RefusalKind.AUDIENCE_MALFORMED: "provider",
+    RefusalKind.TARGET_UNUSABLE: "provider",
+    RefusalKind.AUDIENCE_MISMATCH: "audience",
+    RefusalKind.ISSUER_MISMATCH: "issuer",
+    RefusalKind.TOKEN_STALE: "time",
+    RefusalKind.SIGNATURE_INVALID: "token",
+    RefusalKind.ISSUER_UNREACHABLE: "issuer",
+    RefusalKind.CONDITION_FALSE: "condition",
+    RefusalKind.SUBJECT_UNMAPPED: "mapping",
+    RefusalKind.SUBJECT_TOO_LONG: "subject",
+    RefusalKind.ATTRIBUTES_TOO_LARGE: "subject",
+    RefusalKind.MAPPING_FAILED: "mapping",
+    RefusalKind.TOKEN_TYPE_UNSUPPORTED: "token",
+    RefusalKind.IMPERSONATION_DENIED: "binding",
+    RefusalKind.ID_TOKEN_DENIED: "binding",
+    RefusalKind.LIFETIME_TOO_LONG: "lifetime",
+    RefusalKind.ACCOUNT_DISABLED: "account",
+}
+
+_CLAIMS_OF_LINK = {
+    "time": ("iat", "exp"),
+    "issuer": ("iss",),
+    "audience": ("aud",),
+    "subject": ("sub",),
+    **dict.fromkeys(
+        ("mapping", "condition", "binding"),
+        tuple(f"oidc.circleci.com/{name}" for name in ("project-id", "vcs-ref", "context-ids", "ssh-rerun")),
+    ),
+}
+
+_UNSEEN = {
+    "account": "no service account was named: --service-account, --account-file, or --manifest with --identity",
+    "lifetime": "no credential config was looked at: gcp-wif doctor --output-file CONFIG",
+    "api": "whether the APIs are on shows in Google alone: gcp-wif doctor --live",
+}
+"""What settles a link about which there is no finding."""
+
+
+def diagnose(evidence: Evidence) -> Report:
+    """Walk the chain.
+
+    Args:
+        evidence: what is known; what is not is reported as unknown, never as fine.
+    """
+    decision = decision_of(evidence)
+    broken = [*provider_findings(evidence), *sts_findings(evidence), *access_findings(evidence, decision)]
+    lifetime = lifetime_finding(evidence)
+    if lifetime is not None and lifetime.level == "broken":
+        broken.append(lifetime)
+    broken.sort(key=lambda finding: LINKS.index(finding.link))
+    broken = _with_error(evidence, broken)
+    advised = _distinct([*drift(evidence), *advice(evidence)])
+    unknown = _unknown(evidence, broken)
+    if lifetime is not None and lifetime.level == "unknown" and not broken:
+        unknown.append(lifetime)
+    links = _links(evidence, broken, unknown, decision)
+    return Report(
+        tuple(_hidden(links)),
+        tuple(_hidden((*broken, *advised, *unknown))),
+        {hide_tokens(name): hide_tokens(str(value))[:300] for name, value in (evidence.claims or {}).items()},
+        tuple(_hidden(attribute_rows(evidence, decision))),
+        tuple(_hidden(trace_of(evidence, decision))),
+        tuple(map(hide_tokens, decision.principals)) if decision else (),
+        _accounts(evidence, decision),
+    )
+
+
+def _hidden(rows: Iterable[_Row]) -> Iterator[_Row]:
+    """The rows without a token, should a claim or a policy hold one."""
+    for row in rows:
+        values = row._asdict() if hasattr(row, "_asdict") else vars(row)
+        changes: dict[str, Any] = {}
+        for name, value in values.items():
+            if isinstance(value, str):
+                changes[name] = hide_tokens(value)
+            elif isinstance(value, tuple):
+                changes[name] = tuple(map(hide_tokens, value))
+        yield type(row)(**{**values, **changes})
+
+
+def _with_error(evidence: Evidence, broken: list[Finding]) -> list[Finding]:
+    """What Google said comes first where nothing that was seen explains it."""
+    kind = evidence.refused
+    if kind is None:
+        return broken
+    link = _LINK_OF_REFUSAL.get(kind, "api")
+    if any(finding.link == link or (link == "binding" and finding.link == "account") for finding in broken):
+        return broken
+    message, fixes = kind.meaning, kind.advice
+    code = kind.code
+    if kind is RefusalKind.IMPERSONATION_DENIED and evidence.policy is not None and not broken:
+        code = "WIF929"
+        message = "The binding is there and fits this token, so it is most likely too new: it has not propagated."
+        fixes = ("Wait: typically 2 minutes, sometimes 7 or more; `gcp-wif apply --wait --token-env NAME` does.",)
+    found = Finding(code, link, "broken", message, None, _evidence(evidence, link), fixes)
+    return sorted([*broken, found], key=lambda each: LINKS.index(each.link))
+
+
+def _evidence(evidence: Evidence, link: str) -> str | None:
+    """What the token says of the thing that Google refused; the sentence where there is no token."""
+    claims = evidence.claims
+    if claims is None:
+        return evidence.sentence
+    names = _CLAIMS_OF_LINK.get(link, ())
+    shown = [f"{name} is {hide_tokens(str(claims.get(name, 'absent')))[:200]}" for name in names]
+    return "; ".join(shown) or evidence.sentence
+
+
+def _unknown(evidence: Evidence, broken: list[Finding]) -> list[Finding]:
+    """What was not seen, with the command whose output settles it."""
+    name = evidence.provider
+    found = []
+
+    def unseen(code: str, link: str, message: str, *fixes: str) -> None:
+        found.append(Finding(code, link, "unknown", message, None, None, fixes))
+
+    if evidence.claims is None:
+        unseen("WIF991", "token", "No token was looked at.", "In the job: gcp-wif doctor --token-env CIRCLE_OIDC_TOKEN",
+               "or give its claims: gcp-wif doctor --claims claims.json")  # fmt: skip
+    if evidence.provider_state is None:
+        describe = "gcloud iam workload-identity-pools providers describe"
+        target = (
+            f"{name.provider_id} --workload-identity-pool={name.pool_id} --location=global "
+            f"--project={name.project_number}"
+            if name
+            else "PROVIDER --workload-identity-pool=POOL --location=global --project=PROJECT"
+        )
+        unseen("WIF992", "provider", "The provider was not seen, so mapping and condition are not known.",
+               f"{describe} {target} --format=json > provider.json", "gcp-wif doctor --provider-file provider.json",
+               "or with admin rights: gcp-wif doctor --live")  # fmt: skip
+    if evidence.account is not None and evidence.policy is None:
+        unseen("WIF993", "binding", "The account's policy was not seen.",
+               f"gcloud iam service-accounts get-iam-policy {evidence.account} --format=json > policy.json",
+               "gcp-wif doctor --policy-file policy.json")  # fmt: skip
+    if evidence.account is not None and evidence.account_state is None and not broken:
+        unseen("WIF994", "account", "The account was not seen.",
+               f"gcloud iam service-accounts describe {evidence.account} --format=json > account.json",
+               "gcp-wif doctor --account-file account.json")  # fmt: skip
+    if evidence.direct and evidence.project_policy is None and evidence.project:
+        unseen("WIF995", "binding", f"The policy of {evidence.project} was not seen.",
+               f"gcloud projects get-iam-policy {evidence.project} --format=json > project-policy.json",
+               "gcp-wif doctor --project-policy-file project-policy.json")  # fmt: skip
+    return found
+
+
+def _links(
+    evidence: Evidence, broken: list[Finding], unknown: list[Finding], decision: Decision | None
+) -> tuple[LinkState, ...]:
+    bad = {finding.link: finding for finding in reversed(broken)}
+    open_links = {finding.link for finding in unknown}
+    seen = _seen(evidence, decision)
+    links = []
+    after = False
+    for name in LINKS:
+        if name in bad:
+            links.append(LinkState(name, "broken", bad[name].message))
+            after = True
+        elif after:
+            links.append(LinkState(name, "skipped"))
+        elif name in open_links or not seen[name]:
+            links.append(LinkState(name, "unknown", "" if name in open_links else _UNSEEN.get(name, "")))
+        else:
+            links.append(LinkState(name, "fine"))
+    return tuple(links)
+
+
+def _seen(evidence: Evidence, decision: Decision | None) -> dict[str, bool]:
+    claims, rules = evidence.claims is not None, evidence.rules is not None
+    decided = claims and rules and decision is not None
+    policy = evidence.project_policy is not None if evidence.direct else evidence.policy is not None
+    return {
+        "token": claims,
+        "time": claims,
+        "issuer": claims and rules,
+        "audience": claims and rules,
+        "provider": evidence.provider_state is not None,
+        "mapping": decided,
+        "subject": decided,
+        "condition": decided,
+        "principal": decided,
+        "binding": decided and policy,
+        "account": evidence.direct or evidence.account_state is not None,
+        "lifetime": evidence.config is not None or evidence.direct,
+        "api": evidence.live and policy,
+    }
+
+
+def _accounts(evidence: Evidence, decision: Decision | None) -> Mapping[str, str]:
+    """Which identities of the manifest this token is, with their accounts."""
+    if evidence.manifest is None or decision is None or not decision.admitted:
+        return {}
+    members = compile_manifest(evidence.manifest).members
+    return {
+        name: str(identity.service_account or "direct")
+        for name, identity in evidence.manifest.identities.items()
+        if may_impersonate((Binding("roles/iam.workloadIdentityUser", members[name]),), decision.principals)
+    }
+
+
+def _distinct(findings: Iterable[Finding]) -> list[Finding]:
+    return list(dict.fromkeys(findings))

@@ -1,0 +1,105 @@
+"""What the doctor looks at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from gcp_wif.credential_config import CredentialConfig
+from gcp_wif.federation import ProviderRules
+from gcp_wif.manifest import Manifest
+from gcp_wif.names import PoolName, ProviderName, ServiceAccountEmail
+from gcp_wif.refusals import RefusalKind
+
+__all__ = ["MISSING", "Binding", "Document", "Evidence"]
+
+
+class _Missing:
+    """Looked for, and not there; unlike ``None``, which means that nobody looked."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING = _Missing()
+
+Document = Mapping[str, Any] | _Missing | None
+"""A REST resource, `MISSING`, or ``None`` where it was not seen."""
+
+
+class Binding(NamedTuple):
+    """One binding of an IAM policy."""
+
+    role: str
+    members: tuple[str, ...]
+    conditional: bool = False
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that is known. Everything may be ``None``: not seen.
+
+    Attributes:
+        now: seconds since 1970.
+        header: the token's header, unverified.
+        claims: its claims, unverified.
+        config: the credential config.
+        provider: whose chain it is.
+        account: the account to impersonate; ``None`` also for direct federation, see ``direct``.
+        direct: whether no account is impersonated.
+        pool_state: the pool's REST resource.
+        provider_state: the provider's.
+        account_state: the service account's.
+        policy: the account's policy.
+        project_policy: for direct federation, the project's policy.
+        project: that project.
+        other_providers: the pool's other providers.
+        refused: the row of Google's table that an error text was recognised as.
+        sentence: that text.
+        disabled_api: what Google said of an API that is off.
+        manifest: the manifest.
+        identity: the identity in it that is meant.
+        deployed: whether the states above are Google's, or only what the manifest would make.
+        live: whether Google itself was read, not saved answers of it.
+    """
+
+    now: float
+    header: Mapping[str, Any] | None = None
+    claims: Mapping[str, Any] | None = None
+    config: CredentialConfig | None = None
+    provider: ProviderName | None = None
+    account: ServiceAccountEmail | None = None
+    direct: bool = False
+    pool_state: Document = None
+    provider_state: Document = None
+    account_state: Document = None
+    policy: tuple[Binding, ...] | None = None
+    project_policy: tuple[Binding, ...] | None = None
+    project: str | None = None
+    other_providers: tuple[str, ...] = ()
+    refused: RefusalKind | None = None
+    sentence: str | None = None
+    disabled_api: str | None = None
+    manifest: Manifest | None = None
+    identity: str | None = None
+    deployed: bool = True
+    live: bool = False
+
+    @property
+    def rules(self) -> ProviderRules | None:
+        """The provider's rules, where it was seen."""
+        state = self.provider_state
+        if not isinstance(state, Mapping) or self.provider is None:
+            return None
+        oidc = state.get("oidc") or {}
+        return ProviderRules(
+            self.provider,
+            str(oidc.get("issuerUri", "")),
+            dict(state.get("attributeMapping") or {}),
+            state.get("attributeCondition") or None,
+            tuple(oidc.get("allowedAudiences") or ()),
+        )
+
+    @property
+    def pool(self) -> PoolName | None:
+        """The pool's name."""
+        return self.provider.pool if self.provider else None

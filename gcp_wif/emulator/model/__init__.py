@@ -1,0 +1,1 @@
+"""What Google knows and how it decides, in memory. Knows no protocol."""

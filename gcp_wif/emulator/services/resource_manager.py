@@ -1,0 +1,137 @@
+"""Resource Manager v1 and v3: project lookup, and the policies of projects.
+
+Every project exists, unless the setting ``missing_projects`` names it: then the answer is 403, as at Google, which does
+not tell a missing project from a hidden one.
+"""
+
+import re
+
+from gcp_wif.emulator.model.errors import ApiError, invalid
+from gcp_wif.emulator.model.messages import page
+from gcp_wif.emulator.services.gateway import Answer, Call
+from gcp_wif.emulator.services.iam_policies import get_policy, set_policy, tested
+
+__all__ = ["get_policy_of", "get_v1", "get_v3", "list_v1", "search_v3", "set_policy_of", "tested_on"]
+
+_CREATED = "2024-01-01T00:00:00.000Z"
+_PREFIX = "resourcemanager.projects."
+_TERM = re.compile(r"\b(?:projectId|id|name|displayName|projectNumber)\s*[:=]\s*\"?([a-z0-9.:*-]+)\"?")
+
+
+def get_v1(call: Call, project: str) -> Answer:
+    """``GET v1/projects/P`` by ID or number.
+
+    Raises:
+        ApiError: PERMISSION_DENIED for one that does not exist.
+    """
+    return _v1(call, _find(call, project, "get"))
+
+
+def get_v3(call: Call, project: str) -> Answer:
+    """``GET v3/projects/P`` by ID or number.
+
+    Raises:
+        ApiError: PERMISSION_DENIED for one that does not exist.
+    """
+    return _v3(call, _find(call, project, "get"))
+
+
+def list_v1(call: Call) -> Answer:
+    """``GET v1/projects?filter=``: the projects that were named so far, or those that the filter names.
+
+    Raises:
+        ApiError: INVALID_ARGUMENT.
+    """
+    return _listed(call, call.query.get("filter", ""), v3=False)
+
+
+def search_v3(call: Call) -> Answer:
+    """``GET v3/projects:search?query=``; as `list_v1`.
+
+    Raises:
+        ApiError: INVALID_ARGUMENT.
+    """
+    return _listed(call, call.query.get("query", ""), v3=True)
+
+
+def get_policy_of(call: Call, project: str) -> Answer:
+    """``POST …:getIamPolicy``, the version wanted in the body's options.
+
+    Raises:
+        ApiError: PERMISSION_DENIED, INVALID_ARGUMENT.
+    """
+    policy = call.state.project_policy(_find(call, project, "getIamPolicy"))
+    options = call.body.get("options") or {}
+    if set(call.body) - {"options"} or not isinstance(options, dict) or set(options) - {"requestedPolicyVersion"}:
+        raise invalid("Invalid JSON payload received: getIamPolicy takes options.requestedPolicyVersion.")
+    return get_policy(call, policy, options.get("requestedPolicyVersion"))
+
+
+def set_policy_of(call: Call, project: str) -> Answer:
+    """``POST …:setIamPolicy``.
+
+    Raises:
+        ApiError: PERMISSION_DENIED, INVALID_ARGUMENT, ABORTED.
+    """
+    return set_policy(call, call.state.project_policy(_find(call, project, "setIamPolicy")))
+
+
+def tested_on(call: Call, project: str) -> Answer:
+    """``POST …:testIamPermissions``: where direct federation shows whether its roles have arrived.
+
+    Raises:
+        ApiError: PERMISSION_DENIED for a project that does not exist, INVALID_ARGUMENT.
+    """
+    _check(call, project)
+    caller = call.caller
+    return tested(
+        call, lambda permission: caller is not None and call.state.allows(caller, permission, project=project)
+    )
+
+
+def _check(call: Call, project: str) -> None:
+    if call.state.is_missing(project):
+        raise ApiError("PERMISSION_DENIED", "The caller does not have permission")
+
+
+def _find(call: Call, project: str, verb: str) -> str:
+    _check(call, project)
+    if call.caller is not None and not call.state.allows(call.caller, f"{_PREFIX}{verb}", project=project):
+        raise ApiError("PERMISSION_DENIED", "The caller does not have permission")
+    return project
+
+
+def _listed(call: Call, text: str, *, v3: bool) -> Answer:
+    state = call.state
+    wanted = _TERM.findall(text[:2000])
+    known = wanted or state.known_projects()
+    names = [state.project_id(each) for each in dict.fromkeys(known) if not state.is_missing(each)]
+    if call.caller is not None:
+        names = [each for each in names if state.allows(call.caller, f"{_PREFIX}get", project=each)]
+    shown, token = page(names, call.query, default=500, most=1000)
+    answer: Answer = {"projects": [_v3(call, each) if v3 else _v1(call, each) for each in shown]} if shown else {}
+    return answer | ({"nextPageToken": token} if token else {})
+
+
+def _v1(call: Call, project: str) -> Answer:
+    project_id = call.state.project_id(project)
+    return {
+        "projectNumber": call.state.project_number(project),
+        "projectId": project_id,
+        "lifecycleState": "ACTIVE",
+        "name": project_id,
+        "createTime": _CREATED,
+    }
+
+
+def _v3(call: Call, project: str) -> Answer:
+    project_id = call.state.project_id(project)
+    return {
+        "name": f"projects/{call.state.project_number(project)}",
+        "projectId": project_id,
+        "state": "ACTIVE",
+        "displayName": project_id,
+        "createTime": _CREATED,
+        "updateTime": _CREATED,
+        "etag": 'W/"emulator"',
+    }

@@ -1,0 +1,1 @@
+"""How requests come in: HTTP, gRPC, and the emulator's own controls."""

@@ -1,0 +1,89 @@
+"""Google's REST paths and the calls behind them, by the method IDs of the discovery documents."""
+
+from werkzeug.routing import Map, Rule
+
+from gcp_wif.emulator.services import iam_accounts, iam_credentials, iam_pools, resource_manager, sts
+from gcp_wif.emulator.services.gateway import Handler
+
+__all__ = ["google_routes"]
+
+_ACCOUNTS = "/v1/projects/<project>/serviceAccounts"
+_POOLS = "/v1/projects/<project>/locations/<location>/workloadIdentityPools"
+_PROVIDERS = f"{_POOLS}/<pool>/providers"
+
+_Row = tuple[str, str, str, Handler]
+
+_TOKENS: list[_Row] = [
+    ("POST", "/v1/token", "sts.token", sts.exchange),
+    ("POST", "/v1/introspect", "sts.introspect", sts.introspect),
+    *(
+        ("POST", f"{_ACCOUNTS}/<account>:{verb}", f"iamcredentials.projects.serviceAccounts.{verb}", handler)
+        for verb, handler in [
+            ("generateAccessToken", iam_credentials.generate_access_token),
+            ("generateIdToken", iam_credentials.generate_id_token),
+        ]
+    ),
+]
+
+_ACCOUNT_VERBS: list[_Row] = [
+    ("POST", "", "create", iam_accounts.create),
+    ("GET", "", "list", iam_accounts.list_accounts),
+    ("GET", "/<account>", "get", iam_accounts.get),
+    ("PATCH", "/<account>", "patch", iam_accounts.patch),
+    ("PUT", "/<account>", "update", iam_accounts.update),
+    ("DELETE", "/<account>", "delete", iam_accounts.delete),
+    ("POST", "/<account>:undelete", "undelete", iam_accounts.undelete),
+    ("POST", "/<account>:enable", "enable", iam_accounts.enable),
+    ("POST", "/<account>:disable", "disable", iam_accounts.disable),
+    ("POST", "/<account>:getIamPolicy", "getIamPolicy", iam_accounts.get_iam_policy),
+    ("POST", "/<account>:setIamPolicy", "setIamPolicy", iam_accounts.set_iam_policy),
+    ("POST", "/<account>:testIamPermissions", "testIamPermissions", iam_accounts.test_iam_permissions),
+]
+_ACCOUNT_CALLS: list[_Row] = [
+    (method, _ACCOUNTS + rest, f"iam.projects.serviceAccounts.{verb}", handler)
+    for method, rest, verb, handler in _ACCOUNT_VERBS
+]
+
+_POOL_VERBS: list[_Row] = [
+    ("POST", _POOLS, "create", iam_pools.create),
+    ("GET", _POOLS, "list", iam_pools.list_pools),
+    ("GET", f"{_POOLS}/<pool>", "get", iam_pools.get),
+    ("PATCH", f"{_POOLS}/<pool>", "patch", iam_pools.patch),
+    ("DELETE", f"{_POOLS}/<pool>", "delete", iam_pools.delete),
+    ("POST", f"{_POOLS}/<pool>:undelete", "undelete", iam_pools.undelete),
+    ("GET", f"{_POOLS}/<pool>/operations/<operation>", "operations.get", iam_pools.operation),
+    ("POST", _PROVIDERS, "providers.create", iam_pools.create),
+    ("GET", _PROVIDERS, "providers.list", iam_pools.list_providers),
+    ("GET", f"{_PROVIDERS}/<provider>", "providers.get", iam_pools.get),
+    ("PATCH", f"{_PROVIDERS}/<provider>", "providers.patch", iam_pools.patch),
+    ("DELETE", f"{_PROVIDERS}/<provider>", "providers.delete", iam_pools.delete),
+    ("POST", f"{_PROVIDERS}/<provider>:undelete", "providers.undelete", iam_pools.undelete),
+    ("GET", f"{_PROVIDERS}/<provider>/operations/<operation>", "providers.operations.get", iam_pools.operation),
+]
+_POOL_CALLS: list[_Row] = [
+    (method, path, f"iam.projects.locations.workloadIdentityPools.{verb}", handler)
+    for method, path, verb, handler in _POOL_VERBS
+]
+
+_PROJECT_CALLS: list[_Row] = [
+    ("GET", "/v1/projects", "cloudresourcemanager.projects.list", resource_manager.list_v1),
+    ("GET", "/v1/projects/<project>", "cloudresourcemanager.projects.get", resource_manager.get_v1),
+    ("GET", "/v3/projects:search", "cloudresourcemanager.projects.search", resource_manager.search_v3),
+    ("GET", "/v3/projects/<project>", "cloudresourcemanager.projects.get", resource_manager.get_v3),
+    *(
+        ("POST", f"/{version}/projects/<project>:{verb}", f"cloudresourcemanager.projects.{verb}", handler)
+        for version in ("v1", "v3")
+        for verb, handler in [
+            ("getIamPolicy", resource_manager.get_policy_of),
+            ("setIamPolicy", resource_manager.set_policy_of),
+            ("testIamPermissions", resource_manager.tested_on),
+        ]
+    ),
+]
+
+
+def google_routes() -> Map:
+    """The routing map; an endpoint is ``(method ID, handler)``."""
+    rows = [*_TOKENS, *_ACCOUNT_CALLS, *_POOL_CALLS, *_PROJECT_CALLS]
+    rules = [Rule(path, methods=[method], endpoint=(name, handler)) for method, path, name, handler in rows]
+    return Map(rules, strict_slashes=False, merge_slashes=False)

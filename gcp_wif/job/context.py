@@ -1,0 +1,30 @@
+"""The world around a command, as arguments: environment, working folder, input, clock."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+if TYPE_CHECKING:
+    from gcp_wif.ci.circleci import Run
+
+__all__ = ["Context"]
+
+
+class Context(NamedTuple):
+    """What a command is given of the world around it, so that nothing below reads it by itself.
+
+    Attributes:
+        environ: the environment variables.
+        cwd: the absolute working folder.
+        stdin: standard input, binary.
+        clock: seconds since 1970.
+        run: how the CI system's program is run; ``None`` for a real process.
+    """
+
+    environ: Mapping[str, str]
+    cwd: str
+    stdin: BinaryIO
+    clock: Callable[[], float]
+    run: "Run | None" = None
+
+    def __repr__(self) -> str:
+        return "Context(hidden)"  # the environment holds the token
