@@ -72,7 +72,7 @@ def _try_exchanges(session: Session, variable: str, out: Terminal) -> list[str]:
         context.environ,
         context.stdin,
         now=context.clock(),
-        organization_id=session.manifest.issuer.organization_id,
+        issuer=session.manifest.issuer,
     )
     compiled = compile_manifest(session.manifest)
     principals = set(evaluate(checked.token.claims, compiled.rules).principals)

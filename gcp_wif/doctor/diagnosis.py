@@ -12,6 +12,7 @@ from gcp_wif.doctor.report import LINKS, AttributeRow, Finding, LinkState, Repor
 from gcp_wif.doctor.sts_checks import attribute_rows, decision_of, provider_findings, sts_findings
 from gcp_wif.errors import hide_tokens
 from gcp_wif.federation import Decision, SubExpression, compile_manifest
+from gcp_wif.issuers import profile_of
 from gcp_wif.refusals import RefusalKind
 
 __all__ = ["diagnose"]
@@ -43,11 +44,8 @@ _CLAIMS_OF_LINK = {
     "issuer": ("iss",),
     "audience": ("aud",),
     "subject": ("sub",),
-    **dict.fromkeys(
-        ("mapping", "condition", "binding"),
-        tuple(f"oidc.circleci.com/{name}" for name in ("project-id", "vcs-ref", "context-ids", "ssh-rerun")),
-    ),
 }
+"""What the token says of a link; of the others the issuer's profile knows it."""
 
 _UNSEEN = {
     "account": "no service account was named: --service-account, --account-file, or --manifest with --identity",
@@ -122,7 +120,8 @@ def _evidence(evidence: Evidence, link: str) -> str | None:
     claims = evidence.claims
     if claims is None:
         return evidence.sentence
-    names = _CLAIMS_OF_LINK.get(link, ())
+    telling = profile_of(claims).telling if link in ("mapping", "condition", "binding") else ()
+    names = _CLAIMS_OF_LINK.get(link, telling)
     shown = [f"{name} is {hide_tokens(str(claims.get(name, 'absent')))[:200]}" for name in names]
     return "; ".join(shown) or evidence.sentence
 

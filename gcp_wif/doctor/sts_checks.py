@@ -1,6 +1,5 @@
 """From the token to the condition: what STS decides. Pure."""
 
-import re
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,12 +8,12 @@ from gcp_wif.doctor.condition import absent_claim, alike, condition_finding, upd
 from gcp_wif.doctor.evidence import MISSING, Evidence
 from gcp_wif.doctor.report import AttributeRow, Finding
 from gcp_wif.federation import Decision, ProviderRules, Step, check_token, evaluate
+from gcp_wif.issuers import profile_of, profile_of_url
 from gcp_wif.refusals import RefusalKind
 
 __all__ = ["attribute_rows", "decision_of", "provider_findings", "sts_findings"]
 
 _LINK_OF_STEP = {"key": "token", "issuer": "issuer", "audience": "audience", "time": "time"}
-_ORG = re.compile(r"/org/([0-9a-f-]{36})")
 
 
 def provider_findings(evidence: Evidence) -> Iterator[Finding]:
@@ -142,18 +141,16 @@ def _token_finding(step: Step, evidence: Evidence, rules: ProviderRules) -> Find
 
 
 def _issuer_finding(code: str, found: str, wanted: str, evidence: Evidence) -> Finding:
-    ours, theirs = _ORG.search(found), _ORG.search(wanted)
     why = "The token's issuer is not the provider's."
-    if ours and theirs and ours[1] != theirs[1]:
-        code, why = "WIF908", "The token is of another CircleCI organisation than the provider trusts."
+    known = profile_of_url(wanted).explain_issuer(found, wanted)
+    if known is not None:
+        code, why = known
     elif found.rstrip("/") == wanted.rstrip("/"):
         why = "The issuers differ in a slash at the end alone; they are compared letter by letter."
     elif found.lower() == wanted.lower():
         why = "The issuers differ in upper and lower case alone."
     elif wanted.replace("http://", "https://") == found:
         why = "The provider's issuer begins with http instead of https."
-    elif theirs and found == wanted.partition("/org/")[0]:
-        why = "This is a token of the root issuer (--root-issuer); the provider wants the organisation's own."
     return Finding(
         code, "issuer", "broken", why, wanted, found, (update_command(evidence, f"--issuer-uri={shlex.quote(found)}"),)
     )
@@ -168,10 +165,7 @@ def _mapping_finding(step: Step, evidence: Evidence, rules: ProviderRules, decis
         return Finding(
             kind.code, "subject", "broken", f"google.subject would have {size}; Google takes 127.",
             "at most 127 bytes", size,
-            (update_command(evidence, "--attribute-mapping=…") + "  with",
-             "  google.subject=assertion.sub.contains('/vcs-origin/') ? "
-             "assertion.sub.extract('{v1}/vcs-origin/') : assertion.sub",
-             "or use CIRCLE_OIDC_TOKEN instead of CIRCLE_OIDC_TOKEN_V2: it has the same claims."),
+            (update_command(evidence, "--attribute-mapping=…") + "  with", *profile_of(claims).subject_advice),
         )  # fmt: skip
     if kind is RefusalKind.CONDITION_FALSE:
         return condition_finding(evidence, rules, decision)

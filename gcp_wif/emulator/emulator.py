@@ -11,6 +11,7 @@ from gcp_wif.emulator.transport.grpc import serve_grpc
 from gcp_wif.emulator.transport.http import Application, serve
 from gcp_wif.endpoints import EMULATOR_GRPC_VARIABLE, EMULATOR_VARIABLE
 from gcp_wif.federation import compile_manifest
+from gcp_wif.issuers import DEFAULT, profile
 from gcp_wif.manifest import Manifest
 from gcp_wif.names import ProviderName
 
@@ -102,11 +103,12 @@ class Emulator:
         return {EMULATOR_VARIABLE: self.host, EMULATOR_GRPC_VARIABLE: self.grpc}
 
     def token(
-        self, header: Mapping[str, Any] | None = None, *, version: int = 1, stranger: bool = False, **claims: Any
+        self, header: Mapping[str, Any] | None = None, *, kind: str = DEFAULT, stranger: bool = False, **claims: Any
     ) -> str:
-        """A signed subject token; see `TokenIssuer.sign` for the arguments."""
+        """A signed subject token: claims, and what `TokenIssuer.sign` takes besides them."""
+        options = {name: claims.pop(name) for name in profile(kind).sample_options if name in claims}
         now = self.state.clock.now()
-        return self.issuer.sign(claims, now=now, header=header, version=version, stranger=stranger)
+        return self.issuer.sign(claims, now=now, header=header, kind=kind, stranger=stranger, **options)
 
     def provision(
         self,

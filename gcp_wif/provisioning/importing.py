@@ -12,6 +12,7 @@ from typing import Any
 from google.api_core import exceptions
 
 from gcp_wif.errors import GcpWifError, RefusedError
+from gcp_wif.issuers import FALLBACK, profile_of_url
 from gcp_wif.manifest.writing import Draft, DraftIdentity
 from gcp_wif.names import ProviderName, ServiceAccountEmail
 from gcp_wif.provisioning.changes import account_resource, project_resource
@@ -182,14 +183,14 @@ class _Adoption:
 
 
 def _issuer(oidc: Mapping[str, Any]) -> dict[str, object]:
-    url, audiences = oidc.get("issuerUri", ""), list(oidc.get("allowedAudiences", []))
-    host, _, organization = url.partition("/org/")
-    if len(organization) == 36 and "/" not in organization:
-        made: dict[str, object] = {"kind": "circleci", "organization_id": organization}
-        if host != "https://oidc.circleci.com":
-            made["url"] = url
-        return made if audiences == [organization] else made | {"audience": audiences}
-    return {"kind": "oidc", "url": url, "audience": audiences}
+    url, audiences = oidc.get("issuerUri", ""), tuple(oidc.get("allowedAudiences", []))
+    known = profile_of_url(url)
+    keys = known.keys_of_url(url) or {}
+    if all(each.name in keys for each in known.keys if each.required) and not known.url_required:
+        usual = known.issuer(keys, keys.get("url"), None).audiences
+        made: dict[str, object] = {"kind": known.kind, **keys}
+        return made if audiences == usual else made | {"audience": list(audiences)}
+    return {"kind": FALLBACK, "url": url, "audience": list(audiences)}
 
 
 def _names(document: Mapping[str, Any]) -> dict[str, object]:

@@ -11,10 +11,12 @@ import pytest
 from doctor_corpus import MEMBER, NO_SSH, OTHER, Q, healthy
 from google_setup import ACCOUNT, Google
 from provisioned import MANIFEST
+from rules import circleci_claims
 
 from gcp_wif.doctor import explain
 from gcp_wif.doctor.explanations import CODES
-from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, PROJECT_ID, circleci_claims
+from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
+from gcp_wif.issuers.circleci import SAMPLE_PROJECT as PROJECT_ID
 
 SENTENCE = "The given credential is rejected by the attribute condition."
 PRINTED = {

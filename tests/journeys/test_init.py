@@ -10,7 +10,8 @@ from google_setup import ACCOUNT, Google
 from provisioned import Admin
 
 from gcp_wif.emulator import Emulator
-from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, PROJECT_ID
+from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
+from gcp_wif.issuers.circleci import SAMPLE_PROJECT as PROJECT_ID
 from gcp_wif.manifest import Manifest
 from gcp_wif.manifest.writing import Draft, DraftIdentity, toml_text
 from gcp_wif.names import Principal

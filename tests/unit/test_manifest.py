@@ -95,7 +95,7 @@ def test_the_contract_s_example() -> None:
     assert (deploy.service_account, deploy.project_id) == ("deploy@acme-prod.iam.gserviceaccount.com", "acme-prod")
     assert deploy.create
     assert not deploy.direct
-    assert not deploy.allow_ssh_rerun
+    assert not deploy.lifted
     assert deploy.roles == ("roles/run.developer",)
     assert deploy.allow == (
         Rule((("project", PROJECT), ("ref", "refs/heads/main"))),
@@ -210,7 +210,7 @@ def test_no_rule_is_never_everybody(body: str, issuer: str) -> None:
         ('branch = ["main", "rel*"]', "pattern"),
         ('origin = "github.com/acme/*"', "pattern"),
         ('branch = "refs/heads/main"', "bare name"),
-        ('ref = "main"', "begins with refs/"),
+        ('ref = "main"', "must be a whole ref"),
         ('branch = ""', "none of them empty"),
         ("branch = []", "must not be empty"),
         ("branch = 1", "string"),
@@ -374,7 +374,7 @@ def test_ssh_reruns_are_admitted_only_where_somebody_says_so() -> None:
                 identities=both + (f"allow_ssh_rerun = {own}\n" if own else ""),
             )
         )
-        assert tuple(each.allow_ssh_rerun for each in made.identities.values()) == expected
+        assert tuple("ssh" in each.lifted for each in made.identities.values()) == expected
 
 
 def test_ssh_reruns_are_circleci_s_alone() -> None:

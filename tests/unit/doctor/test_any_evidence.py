@@ -7,13 +7,13 @@ import pytest
 from google_setup import ACCOUNT, PROVIDER
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rules import circleci_claims
 
 from gcp_wif.doctor import Evidence, diagnose
 from gcp_wif.doctor.evidence import MISSING, Binding
 from gcp_wif.doctor.explanations import CODES
 from gcp_wif.doctor.page import page
 from gcp_wif.doctor.report import LINKS
-from gcp_wif.emulator.model.token_issuer import circleci_claims
 from gcp_wif.names import ServiceAccountEmail
 
 NOW = 1_800_000_000.0

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
-from rules import CLAIMS, IDENTITIES, C, P, admitted, expected, manifest
+from rules import CLAIMS, IDENTITIES, C, P, admitted, circleci_claims, expected, manifest
 
-from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, circleci_claims
 from gcp_wif.errors import InputError
 from gcp_wif.federation import compile_manifest, evaluate
 from gcp_wif.federation.expressions import MAX_CONDITION
+from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
 
 
 @given(IDENTITIES, st.lists(CLAIMS, min_size=1, max_size=6))
