@@ -9,7 +9,7 @@ from gcp_wif.doctor.condition import absent_claim, alike, condition_finding, upd
 from gcp_wif.doctor.evidence import MISSING, Evidence
 from gcp_wif.doctor.report import AttributeRow, Finding
 from gcp_wif.federation import Decision, ProviderRules, Step, check_token, evaluate
-from gcp_wif.refusals import RefusalKind
+from gcp_wif.refusals import RefusalKind, row_of
 
 __all__ = ["attribute_rows", "decision_of", "provider_findings", "sts_findings"]
 
@@ -93,14 +93,14 @@ def _times_alone(evidence: Evidence) -> Iterator[Finding]:
     claims = evidence.claims or {}
     issued, expires = claims.get("iat"), claims.get("exp")
     if isinstance(expires, int | float) and expires <= evidence.now:
-        yield _stale(evidence, f"it expired {evidence.now - expires:.0f} seconds ago", issued)
+        yield _times_finding(evidence, f"it expired {evidence.now - expires:.0f} seconds ago", issued)
     elif isinstance(issued, int | float) and issued > evidence.now + 600:
-        yield _stale(evidence, f"it is issued {issued - evidence.now:.0f} seconds from now", issued)
+        yield _times_finding(evidence, f"it is issued {issued - evidence.now:.0f} seconds from now", issued)
 
 
-def _stale(evidence: Evidence, why: str, issued: object) -> Finding:
+def _times_finding(evidence: Evidence, why: str, issued: object) -> Finding:
     return Finding(
-        RefusalKind.TOKEN_STALE.code, "time", "broken", f"Google takes this token for stale: {why}.",
+        RefusalKind.TOKEN_STALE.code, "time", "broken", f"Google does not accept the token's times: {why}.",
         f"now is {evidence.now:.0f}: iat before it, exp after it",
         f"iat {issued}, exp {(evidence.claims or {}).get('exp')}",
         ("Run `gcp-wif login` in this job: a token of another job, or from a workspace, is too old.",
@@ -113,7 +113,7 @@ def _token_finding(step: Step, evidence: Evidence, rules: ProviderRules) -> Find
     link = _LINK_OF_STEP.get(step.name, "token")
     code = step.refusal.kind.code if step.refusal else "WIF909"
     if step.name == "time":
-        return _stale(evidence, step.detail or "its times do not fit", claims.get("iat"))
+        return _times_finding(evidence, step.detail or "its times do not fit", claims.get("iat"))
     if step.name == "key":
         return Finding(
             code, link, "broken", "The token's header has an algorithm or key ID that Google does not take.",
@@ -191,10 +191,10 @@ def _mapping_finding(step: Step, evidence: Evidence, rules: ProviderRules, decis
         kind.code,
         "mapping",
         "broken",
-        f"{kind.meaning} {step.detail or ''}".strip(),
+        f"{row_of(kind).meaning} {step.detail or ''}".strip(),
         step.expected,
         step.found,
-        kind.advice,
+        row_of(kind).fixes,
     )
 
 
