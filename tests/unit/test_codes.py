@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from code_sites import CODE, PACKAGE, refusal_kinds, uses
 
+from gcp_wif.cli.app import app
 from gcp_wif.cli.output import report_crash
 from gcp_wif.codes import Code, all_codes, find_code
 from gcp_wif.errors import InputError, RefusedError
@@ -126,3 +127,22 @@ def test_a_job_does_not_load_the_registry(cli: Any, make_jwt: Any, tmp_path: Pat
     assert "gcp_wif.job.generate" in done.stderr
     assert "gcp_wif.codes" not in done.stderr
     assert "gcp_wif.refusals" not in done.stderr
+
+
+def test_the_commands_of_ours_that_fixes_name_are_there() -> None:
+    import typer
+
+    group: Any = typer.main.get_command(app)
+    context = typer.Context(group)
+    found = [
+        (row.code, *match.groups())
+        for row in all_codes()
+        for line in row.fix
+        for match in re.finditer(r"(?:^|: |[`(]|or |rights )gcp-wif ([a-z]+)((?: (?:--?[a-z-]+|[A-Za-z.…]+))*)", line)
+    ]
+    assert len(found) > 40
+    for code, name, rest in found:
+        made = group.get_command(context, name)
+        assert made is not None, (code, name)
+        known = {flag for parameter in made.params for flag in parameter.opts} | {"--help"}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= known, (code, name, rest)
