@@ -272,7 +272,7 @@ def test_a_defect_of_the_doctor_does_not_hide_the_refusal(
     google: Google, job: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import gcp_wif.doctor
-    from gcp_wif.cli.commands.verify import _with_finding
+    from gcp_wif.cli.job_steps import _with_finding
     from gcp_wif.errors import RefusedError
 
     def broken(_: object) -> None:
