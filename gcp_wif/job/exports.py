@@ -129,9 +129,9 @@ def block_removed(content: bytes, block: bytes) -> bytes:
         block: what `append_lines` gave. Where somebody has appended behind it, the newline that ends a last line of
             theirs stays.
     """
-    before, found, after = content.rpartition(block)
-    if not found or not block:
+    if not block or block not in content:
         return content
+    before, _, after = content.rpartition(block)
     seam = block[: len(block) - len(block.lstrip(b"\n"))]
     return before + (seam if after else b"") + after
 

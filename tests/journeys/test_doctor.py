@@ -82,9 +82,9 @@ def test_saved_answers_settle_it(cli: Any, google: Google, job: dict[str, str], 
 def test_an_error_of_any_client_is_recognised(client: str, cli: Any) -> None:
     done = cli("doctor", "--error", PRINTED[client])
     assert done.returncode == 1
-    assert "WIF508" in done.stderr
+    assert "WIF508" in done.stdout
     piped = cli("doctor", "--error", "-", stdin=PRINTED[client].encode())
-    assert "WIF508" in piped.stderr
+    assert "WIF508" in piped.stdout
 
 
 def test_an_error_with_a_token_at_hand_says_which_cause_holds(cli: Any, google: Google, job: dict[str, str]) -> None:
