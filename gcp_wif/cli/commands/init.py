@@ -62,7 +62,10 @@ class _Options(OptionGroup):
 
 @command(_Options, CommonOptions)
 def main(options: _Options, common: CommonOptions) -> None:
-    """Write a commented manifest, from flags and environment or from what exists in Google (--from-gcp)."""
+    """Write a commented manifest.
+
+    From flags and environment, from what exists in Google (--from-gcp), or from a CI file that logs in the old way.
+    """
     out, context = terminal(common), run_context()
     path = Path(context.cwd, options.manifest)
     if options.from_gcp and options.from_circleci is not None:
