@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from gcp_wif.cli.output import HidingStream, report_crash
+from gcp_wif.cli.streams import hold_standard_streams
 
 __all__ = ["app", "run"]
 
@@ -83,6 +84,7 @@ def _root(
 
 def run() -> None:
     """Run the command line and exit with its code."""
+    hold_standard_streams()
     sys.stderr = HidingStream(sys.stderr)
     try:
         app()

@@ -16,7 +16,7 @@ import typer
 
 from gcp_wif.cli.output import Terminal, start_logging
 from gcp_wif.endpoints import EMULATOR_VARIABLE, Endpoints
-from gcp_wif.errors import GcpWifError
+from gcp_wif.errors import GcpWifError, InputError
 from gcp_wif.job.context import Context
 
 __all__ = ["CommonOptions", "OptionGroup", "command", "endpoints", "run_context", "terminal"]
@@ -82,8 +82,20 @@ def terminal(options: CommonOptions) -> Terminal:
 
 
 def run_context() -> Context:
-    """The process's own environment, working folder, input and clock: the one place that reads them."""
-    return Context(environ=dict(os.environ), cwd=os.getcwd(), stdin=sys.stdin.buffer, clock=time.time)  # noqa: PTH109 - a string
+    """The process's own environment, working folder, input and clock: the one place that reads them.
+
+    Raises:
+        InputError: WIF013 where the working folder is gone.
+    """
+    try:
+        cwd = os.getcwd()  # noqa: PTH109 - a string
+    except OSError as error:
+        raise InputError(
+            f"The working folder cannot be read: {error.strerror}.",
+            hint="Was it removed or replaced meanwhile? Change into a folder that exists, and run it again.",
+            code="WIF013",
+        ) from None
+    return Context(environ=dict(os.environ), cwd=cwd, stdin=sys.stdin.buffer, clock=time.time)
 
 
 def endpoints(context: Context, out: Terminal, universe: str | None = None) -> Endpoints:

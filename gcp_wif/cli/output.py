@@ -4,13 +4,15 @@
 repeats an argument cannot show a token either.
 """
 
+import contextlib
 import json
+import os
 import sys
 from typing import Any, TextIO
 
 import typer
 
-from gcp_wif.errors import GcpWifError, hide_tokens
+from gcp_wif.errors import GcpWifError, InputError, hide_tokens
 
 __all__ = ["HidingStream", "Terminal", "report_crash", "start_logging"]
 
@@ -39,7 +41,10 @@ class Terminal:
     def say(self, text: str) -> None:
         """Words for people, on stderr."""
         if not self._quiet:
-            typer.echo(text, err=True)
+            try:
+                typer.echo(text, err=True)
+            except OSError:
+                _discard(2)  # nobody listens there; the work goes on, and so does its exit code
 
     def warn(self, text: str) -> None:
         """A warning, on stderr."""
@@ -48,19 +53,41 @@ class Terminal:
     def data(self, document: dict[str, Any]) -> None:
         """The result as one JSON object on stdout, where ``--json`` asks for it."""
         if self.as_json:
-            typer.echo(json.dumps(document, indent=2))
+            self.raw(json.dumps(document, indent=2).encode() + b"\n")
 
     def raw(self, data: bytes) -> None:
-        """Bytes on stdout: shell text, a token."""
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        """Bytes on stdout: shell text, a token.
+
+        Raises:
+            InputError: WIF012 where stdout takes no more.
+        """
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _discard(1)
+            raise InputError(
+                f"The result cannot be written to stdout: {error.strerror}.",
+                hint="What the command did otherwise stands.",
+                code="WIF012",
+            ) from None
 
     def error(self, error: GcpWifError) -> None:
         """An error: words on stderr and, with ``--json``, ``{"error": {code, message, hint}}`` on stdout."""
         self.say(f"error {error.code}: {error.message}")
         for line in (error.hint or "").splitlines():
             self.say(f"  {line}")
-        self.data({"error": {"code": error.code, "message": hide_tokens(error.message), "hint": error.hint}})
+        with contextlib.suppress(InputError):  # where no object can go there either, the words must do
+            self.data({"error": {"code": error.code, "message": hide_tokens(error.message), "hint": error.hint}})
+
+
+def _discard(descriptor: int) -> None:
+    """Let what is still buffered go nowhere, or Python would complain at exit, with an exit code of its own."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 def start_logging(verbosity: int) -> None:
