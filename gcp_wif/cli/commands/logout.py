@@ -36,7 +36,8 @@ def main(options: _Options, export: ExportOptions, common: CommonOptions) -> Non
         raise InputError("--json and --to stdout both want stdout.", code="WIF110")
     out.so_far = "Run it again to remove what is left."
     known = not to_stdout and (export.to is not None or circleci.shell_file(context.environ) is not None)
-    done = logout(config_path(options.output_file, context), shell_file(export.to, context) if known else None)
+    config = config_path(options.output_file, context)
+    done = logout(config, shell_file(export.to, context) if known else None, context.roots)
     for warning in done.warnings:
         out.warn(warning)
     for path in done.removed:
