@@ -83,8 +83,10 @@ def _root(
 
 def run() -> None:
     """Run the command line and exit with its code."""
-    sys.stderr = HidingStream(sys.stderr)
+    # Python has None for a stream that was closed before it began.
+    sys.stdout = HidingStream(sys.stdout) if sys.stdout else sys.stdout
+    sys.stderr = HidingStream(sys.stderr) if sys.stderr else sys.stderr
     try:
         app()
     except Exception as error:
-        sys.exit(report_crash(error))
+        sys.exit(report_crash(error, as_json="--json" in sys.argv))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gcp_wif import secrets
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context, terminal
 from gcp_wif.cli.options import TokenOptions
 from gcp_wif.cli.output import Terminal
@@ -38,7 +39,7 @@ def main(token: TokenOptions, options: _Options, common: CommonOptions) -> None:
     checked = _obtain(token)
     for warning in checked.warnings:
         out.warn(warning)
-    out.raw(checked.token.reveal().encode() + b"\n")
+    out.secret(checked.token.reveal().encode() + b"\n")
 
 
 def _obtain(token: TokenOptions) -> CheckedToken:
@@ -58,21 +59,16 @@ def _answer(token: TokenOptions) -> None:
     try:
         checked = _obtain(token)
     except GcpWifError as error:
-        hint = f" {error.hint}" if error.hint else ""
-        answer: dict[str, object] = {
-            "version": 1,
-            "success": False,
-            "code": error.code,
-            "message": f"{error.message}{hint}",
-        }
-    else:
-        answer = {
-            "version": 1,
-            "success": True,
-            "token_type": token.subject_token_type or DEFAULT_TOKEN_TYPE,
-            "id_token": checked.token.reveal(),
-        }
-        expires = checked.token.claims.epoch("exp")
-        if expires is not None:
-            answer["expiration_time"] = int(expires)
-    out.raw(json.dumps(answer).encode() + b"\n")
+        message = secrets.hide(f"{error.message} {error.hint or ''}".rstrip())
+        out.raw(json.dumps({"version": 1, "success": False, "code": error.code, "message": message}).encode() + b"\n")
+        return
+    answer = {
+        "version": 1,
+        "success": True,
+        "token_type": token.subject_token_type or DEFAULT_TOKEN_TYPE,
+        "id_token": checked.token.reveal(),
+    }
+    expires = checked.token.claims.epoch("exp")
+    if expires is not None:
+        answer["expiration_time"] = int(expires)
+    out.secret(json.dumps(answer).encode() + b"\n")
