@@ -17,7 +17,7 @@ import typer
 from gcp_wif.cli.output import Terminal, start_logging
 from gcp_wif.endpoints import EMULATOR_VARIABLE, Endpoints
 from gcp_wif.errors import GcpWifError
-from gcp_wif.job.context import Context
+from gcp_wif.job.context import Context, Program
 
 __all__ = ["CommonOptions", "OptionGroup", "command", "endpoints", "run_context", "terminal"]
 
@@ -83,7 +83,8 @@ def terminal(options: CommonOptions) -> Terminal:
 
 def run_context() -> Context:
     """The process's own environment, working folder, input and clock: the one place that reads them."""
-    return Context(environ=dict(os.environ), cwd=os.getcwd(), stdin=sys.stdin.buffer, clock=time.time)  # noqa: PTH109 - a string
+    program = Program(os.path.abspath(sys.argv[0]), sys.executable)  # noqa: PTH100 - a string, links as they are
+    return Context(dict(os.environ), os.getcwd(), sys.stdin.buffer, time.time, program=program)  # noqa: PTH109 - a string
 
 
 def endpoints(context: Context, out: Terminal, universe: str | None = None) -> Endpoints:

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 if TYPE_CHECKING:
     from gcp_wif.ci.circleci import Run
 
-__all__ = ["Context"]
+__all__ = ["Context", "Program"]
+
+
+class Program(NamedTuple):
+    """This very program, as the operating system started it; both absolute.
+
+    Attributes:
+        script: ``sys.argv[0]``: the console script, the zip file, or the package's ``__main__.py``.
+        interpreter: ``sys.executable``.
+    """
+
+    script: str
+    interpreter: str
 
 
 class Context(NamedTuple):
@@ -18,6 +30,7 @@ class Context(NamedTuple):
         stdin: standard input, binary.
         clock: seconds since 1970.
         run: how the CI system's program is run; ``None`` for a real process.
+        program: this program, where a config may run it; ``None`` where no program counts as ours.
     """
 
     environ: Mapping[str, str]
@@ -25,6 +38,7 @@ class Context(NamedTuple):
     stdin: BinaryIO
     clock: Callable[[], float]
     run: "Run | None" = None
+    program: Program | None = None
 
     def __repr__(self) -> str:
         return "Context(hidden)"  # the environment holds the token

@@ -1,10 +1,12 @@
 """`gcp-wif generate`."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gcp_wif.cli.command import CommonOptions, command, endpoints, run_context, terminal
 from gcp_wif.cli.options import ConfigFileOptions, GenerateOptions, TargetOptions, TokenOptions
 from gcp_wif.cli.output import Terminal
+from gcp_wif.credential_config import CredentialConfig
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, shown
 from gcp_wif.job.context import Context
@@ -61,9 +63,10 @@ def run_generate(
     endpoints: Endpoints,
     context: Context,
     out: Terminal,
+    accept: Callable[[CredentialConfig], object] | None = None,
 ) -> tuple[Generated, dict[str, Any]]:
     """Write the files; returns what was written, and its JSON shape."""
-    done = generate(target, options[0].flags(*options[1:]), endpoints, context)
+    done = generate(target, options[0].flags(*options[1:]), endpoints, context, accept)
     for warning in done.warnings:
         out.warn(warning)
     out.say(f"credential config  {done.config_path}")

@@ -8,9 +8,18 @@ from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, 
 from gcp_wif.cli.commands.export import run_export
 from gcp_wif.cli.commands.generate import choose_target, run_generate
 from gcp_wif.cli.commands.verify import run_verify
-from gcp_wif.cli.options import ConfigFileOptions, ExportOptions, GenerateOptions, TargetOptions, TokenOptions
+from gcp_wif.cli.options import (
+    ConfigFileOptions,
+    ExecutableOptions,
+    ExportOptions,
+    GenerateOptions,
+    TargetOptions,
+    TokenOptions,
+)
+from gcp_wif.credential_config import CredentialConfig
 from gcp_wif.errors import InputError
 from gcp_wif.job.export import STDOUT, shell_file
+from gcp_wif.job.trusted_config import TrustedConfig, judge
 
 __all__ = ["main"]
 
@@ -22,12 +31,22 @@ class _Options(OptionGroup):
     force: Annotated[bool, typer.Option("--force", help="Log in even where CLOUDSDK_AUTH_ACCESS_TOKEN is set.")] = False
 
 
-@command(TargetOptions, GenerateOptions, ConfigFileOptions, TokenOptions, ExportOptions, _Options, CommonOptions)
+@command(
+    TargetOptions,
+    GenerateOptions,
+    ConfigFileOptions,
+    TokenOptions,
+    ExecutableOptions,
+    ExportOptions,
+    _Options,
+    CommonOptions,
+)
 def main(
     target: TargetOptions,
     options: GenerateOptions,
     config: ConfigFileOptions,
     token: TokenOptions,
+    executable: ExecutableOptions,
     export: ExportOptions,
     login: _Options,
     common: CommonOptions,
@@ -53,8 +72,16 @@ def main(
     if export.to != STDOUT:
         shell_file(export.to, context)  # refused before anything is written
     chosen = choose_target(target, context)
-    done, generated = run_generate(chosen, (options, config, token), where, context, out)
+    allow = executable.allow_executable
+
+    def usable(made: CredentialConfig) -> TrustedConfig:
+        return judge(made, where, context.program, allow_executable=allow)
+
+    done, generated = run_generate(chosen, (options, config, token), where, context, out, usable)
     result: dict[str, Any] = {"already_authenticated": False, "generate": generated}
-    result["export"] = run_export(done.config_path, chosen.project, export, context, out)
-    result["verify"] = run_verify(done.config_path, where, context, out) if login.verify else None
+    executables = usable(done.config).executables
+    result["export"] = run_export(done.config_path, chosen.project, export, context, out, executables=executables)
+    result["verify"] = (
+        run_verify(done.config_path, where, context, out, allow_executable=allow) if login.verify else None
+    )
     out.data(result)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from gcp_wif.cli.command import CommonOptions, command, endpoints, run_context, terminal
-from gcp_wif.cli.options import ConfigFileOptions
+from gcp_wif.cli.options import ConfigFileOptions, ExecutableOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import RefusedError
@@ -16,10 +16,12 @@ from gcp_wif.job.verify import verify
 __all__ = ["main", "run_verify"]
 
 
-def run_verify(config: Path, endpoints: Endpoints, context: Context, out: Terminal) -> dict[str, Any]:
+def run_verify(
+    config: Path, endpoints: Endpoints, context: Context, out: Terminal, *, allow_executable: bool
+) -> dict[str, Any]:
     """Do the exchange; returns the JSON shape."""
     try:
-        done = verify(config, endpoints, context)
+        done = verify(config, endpoints, context, allow_executable=allow_executable)
     except RefusedError as error:
         raise _with_finding(error, config, context) from None
     for warning in done.warnings:
@@ -53,12 +55,13 @@ def _with_finding(error: RefusedError, config: Path, context: Context) -> Refuse
     return RefusedError(error.message, hint="\n".join(lines), code=error.code)
 
 
-@command(ConfigFileOptions, CommonOptions)
-def main(config: ConfigFileOptions, common: CommonOptions) -> None:
+@command(ConfigFileOptions, ExecutableOptions, CommonOptions)
+def main(config: ConfigFileOptions, executable: ExecutableOptions, common: CommonOptions) -> None:
     """Do one real exchange with the credential config, impersonation included, and say what Google granted.
 
     A refusal is explained (exit code 1); a service that cannot be reached is exit code 3, after bounded retries.
     """
     out, context = terminal(common), run_context()
     where = endpoints(context, out, config.universe_domain)
-    out.data(run_verify(config_path(config.output_file, context), where, context, out))
+    path = config_path(config.output_file, context)
+    out.data(run_verify(path, where, context, out, allow_executable=executable.allow_executable))
