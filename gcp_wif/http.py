@@ -129,6 +129,9 @@ def _shut(handle: socket.socket) -> None:
 
 
 class _WatchedConnection(HTTPConnection):
+    def __str__(self) -> str:  # urllib3 begins its messages with it
+        return f"{self.host}:{self.port}"
+
     def _new_conn(self) -> socket.socket:
         sock = super()._new_conn()
         if _active.deadline:
@@ -148,8 +151,11 @@ class _WatchedTlsConnection(_WatchedConnection, HTTPSConnection):
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _WatchedConnection
 
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
 
-class _TlsPool(HTTPSConnectionPool):
+
+class _TlsPool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _WatchedTlsConnection
 
 

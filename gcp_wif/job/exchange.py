@@ -15,7 +15,7 @@ from google.auth import exceptions, identity_pool, pluggable
 from google.auth.transport.requests import Request
 
 from gcp_wif import limits
-from gcp_wif.credential_config import CredentialConfig, ExecutableSource
+from gcp_wif.credential_config import CredentialConfig, ExecutableSource, UrlSource
 from gcp_wif.errors import GcpWifError, InputError, RefusedError, UnavailableError, from_outside
 from gcp_wif.http import BoundedAdapter, BoundedRetry, Bounds, UnusableAnswer, bounded
 from gcp_wif.job.exports import ALLOW_VARIABLE
@@ -50,6 +50,8 @@ class _Transport(Request):
         bounds = Bounds(limits.ANSWER_BYTES, limits.ANSWER_SECONDS)
         super().__init__(bounded(requests.Session(), BoundedAdapter(bounds, retry), proxies=proxies))
         self.last_status: int | None = None
+        self.last_url: str | None = None
+        self.answered = False
 
     def __call__(
         self,
@@ -60,9 +62,9 @@ class _Transport(Request):
         timeout: float = limits.SILENCE_SECONDS,
         **kwargs: Any,
     ) -> Any:
-        self.last_status = None
+        self.last_status, self.last_url = None, url
         response = super().__call__(url, method, body, headers, timeout, **kwargs)  # type: ignore[no-untyped-call]  # google-auth has no annotations
-        self.last_status = response.status
+        self.last_status, self.answered = response.status, True
         return response
 
 
@@ -99,10 +101,11 @@ def exchange(config: CredentialConfig, *, loopback: bool) -> datetime:
             code="WIF601",
         ) from None
     except exceptions.GoogleAuthError as error:
-        raise _explained(error, transport.last_status) from None
+        own = isinstance(config.source, UrlSource) and transport.last_url == config.source.url
+        raise _explained(error, transport.last_status, from_source=own) from None
     except (ValueError, TypeError, AttributeError, KeyError, OSError, OverflowError, RecursionError) as error:
         # google-auth raises these for configs and answers that it did not expect (observed with 2.62).
-        if transport.last_status is not None:
+        if transport.answered:
             raise UnavailableError(
                 f"The service answered something that is no token response ({type(error).__name__}).", code="WIF602"
             ) from None
@@ -127,7 +130,14 @@ def _executables_allowed() -> Iterator[None]:
             os.environ[ALLOW_VARIABLE] = before
 
 
-def _explained(error: Exception, status: int | None) -> GcpWifError:
+def _explained(error: Exception, status: int | None, *, from_source: bool) -> GcpWifError:
+    """What google-auth's error means.
+
+    Args:
+        error: holds the words of whoever answered.
+        status: of the last answer, where there was one.
+        from_source: whether that was the server of the config's own URL, not Google.
+    """
     text = "\n".join(str(part)[: limits.MESSAGE_CHARACTERS] for part in error.args)
     sentence = from_outside(_sentence(error.args))
     if status in _TRANSIENT:
@@ -136,11 +146,19 @@ def _explained(error: Exception, status: int | None) -> GcpWifError:
             hint="It was tried five times. Run the command again in a few minutes.",
             code="WIF602",
         )
+    if from_source and status != 200:
+        return RefusedError(
+            f"The server of `credential_source.url` gave no subject token (HTTP status {status}): {sentence}",
+            hint="Google was not asked. Look at the URL and the headers in the config's `credential_source`.",
+            code="WIF607",
+        )
     known = recognise(text)
     if known is not None:
         return known.as_error(sentence)
     if status is not None and status != 200:
         return RefusedError(f"Google refused (HTTP status {status}): {sentence}", code="WIF500")
+    if status is not None and not from_source:
+        return UnavailableError(f"The service answered something that is no token response: {sentence}", code="WIF602")
     return InputError(f"google-auth cannot use this config or token: {sentence}", code="WIF404")
 
 
