@@ -52,7 +52,8 @@ _NOISE = re.compile(  # colours, the edges of lines, white space; bounds where a
 )
 _WIDE = re.compile("[^\x00-\x7f]+")
 _ESCAPE = re.compile(
-    r"%(?:25)*(?P<percent>[0-9A-Fa-f]{2})"
+    r"[\"'>|]{0,8}+\\+[rn](?:\\+[rnt]|[\"'>|])*"  # the edges of lines again, in JSON
+    r"|%(?:25)*(?P<percent>[0-9A-Fa-f]{2})"
     r"|\\+(?:u(?P<unicode>[0-9A-Fa-f]{4})|x(?P<hex>[0-9A-Fa-f]{2})|[nrtbfv])?"
     r"|&(?:amp;)*(?:#(?P<decimal>[0-9]{1,6})|#[xX](?P<entity>[0-9A-Fa-f]{1,5})|(?P<name>lt|gt|quot|apos|amp));"
 )

@@ -42,7 +42,15 @@ def leaks(output: str, secret: str) -> list[str]:
     An oracle of its own: Python's decoders, and each run looked up one by one.
     """
     raw = secret.encode()
-    forms = [secret, raw.hex(), raw.hex().upper(), raw.hex(" "), secret.lower(), secret.upper()]
+    forms = [
+        secret,
+        raw.hex(),
+        raw.hex().upper(),
+        raw.hex(" "),
+        secret.lower(),
+        secret.upper(),
+        _other_alphabet(secret),
+    ]
     for lead in range(3):
         coded = base64.b64encode(bytes(lead) + raw).decode()
         forms += [coded[4:-4], coded[4:-4].replace("+", "-").replace("/", "_")]
@@ -53,11 +61,16 @@ def leaks(output: str, secret: str) -> list[str]:
             for text in tuple(views)
             for view in (_unescaped(text), html.unescape(text), urllib.parse.unquote(text))
         }
+    views |= {re.sub(r"[\r\n]+[\s>|]*", "", view) for view in views}
     views = {"".join(view.split()) for view in views}
     runs = {
         each[at : at + RUN] for form in forms if (each := "".join(form.split())) for at in range(len(each) - RUN + 1)
     }
     return [run for run in runs if any(run in view for view in views)]
+
+
+def _other_alphabet(text: str) -> str:
+    return text.translate(str.maketrans("+/-_", "-_+/"))
 
 
 def _unescaped(text: str) -> str:
@@ -93,6 +106,9 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "percent": urllib.parse.quote,
     "percent, all of it": lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
     "percent twice": lambda text: urllib.parse.quote(urllib.parse.quote(text, safe=""), safe=""),
+    "JSON in percent": lambda text: "".join(each if each.isalnum() else f"%5Cu{ord(each):04x}" for each in text),
+    "percent in JSON": lambda text: json.dumps(urllib.parse.quote(text, safe="")),
+    "the other alphabet of base64": _other_alphabet,
     "HTML": html.escape,
     "HTML, by number": lambda text: "".join(each if each.isalnum() else f"&#{ord(each)};" for each in text),
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
