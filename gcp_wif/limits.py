@@ -1,4 +1,45 @@
-"""Limits of what is read, kept and waited for, in one place. No imports: every run of a command may load this."""
+"""The limits of what gcp-wif reads, waits for and shows: one place, so that a reviewer sees them side by side.
+
+Plain constants; no imports. Sizes are bytes or characters, times are seconds.
+"""
+
+ANSWER_BYTES = 1 << 20
+"""The largest answer to one request of a job's exchange, as sent and as decoded. Google's have at most some 10 KiB."""
+
+ADMIN_ANSWER_BYTES = 10 << 20
+"""The largest answer to one request of an admin, as sent and as decoded. A full page of providers has about 2 MiB."""
+
+ANSWER_CHUNK_BYTES = 16 * 1024
+"""How much of an answer is read, or decompressed, at a time."""
+
+ANSWER_SECONDS = 90.0
+"""The longest that one request of a job's exchange may take, with its retries, until the last byte was read. Retries
+alone take about half a minute; Google answers within a second."""
+
+SILENCE_SECONDS = 10.0
+"""The longest that a server of a job's exchange may say nothing, at any point."""
+
+PAGES = 1_000
+"""The most pages of one list: a server that always names a next one is not followed for ever."""
+
+MESSAGE_CHARACTERS = 8_000
+"""The longest message of an error, after which it is cut."""
+
+OUTSIDE_CHARACTERS = 2_000
+"""The longest text of a server that is repeated in a message, after which it is cut."""
+
+SECRET_CHARACTERS = 64 * 1024
+"""How much of one secret is searched for in the output. The largest subject token that is accepted has half of it."""
+
+SECRETS = 500
+"""How many secrets are searched for; beyond, the older half is forgotten. A job handles about five, an agent one an
+hour."""
+
+SECRET_FRAGMENT = 12
+"""The shortest piece of a secret that is hidden, in characters, white space apart: less is no use to anybody."""
+
+SECRET_WHOLE = 6
+"""The shortest secret that is searched for at all: hiding shorter ones would blank out ordinary words."""
 
 LOCK_SECONDS = 20.0
 """How long to wait for another run of gcp-wif that writes the same file: far longer than any such write takes."""

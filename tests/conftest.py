@@ -20,6 +20,7 @@ from rules import circleci_claims
 
 from gcp_wif.emulator import Emulator
 from gcp_wif.job.context import Context
+from gcp_wif.secrets import isolated
 
 NOW = 1_800_000_000.0
 
@@ -95,6 +96,13 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         real(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_its_own() -> Iterator[None]:
+    """What one test handled is not hidden in the next one."""
+    with isolated():
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

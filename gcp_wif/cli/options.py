@@ -7,7 +7,14 @@ import typer
 from gcp_wif.cli.command import OptionGroup
 from gcp_wif.job.flags import GenerateFlags, SourceFlags, TargetFlags, TokenFlags
 
-__all__ = ["ConfigFileOptions", "ExportOptions", "GenerateOptions", "TargetOptions", "TokenOptions"]
+__all__ = [
+    "ConfigFileOptions",
+    "ExecutableOptions",
+    "ExportOptions",
+    "GenerateOptions",
+    "TargetOptions",
+    "TokenOptions",
+]
 
 
 class TargetOptions(OptionGroup):
@@ -54,6 +61,14 @@ class ConfigFileOptions(OptionGroup):
         typer.Option(metavar="PATH", help="The credential config. [default: $HOME/gcp_cred_config.json]"),
     ] = None
     universe_domain: Annotated[str | None, typer.Option(help="Universe domain. [default: googleapis.com]")] = None
+
+
+class ExecutableOptions(OptionGroup):
+    """Whether a config may run a program that is not gcp-wif."""
+
+    allow_executable: Annotated[
+        bool, typer.Option("--allow-executable", help="Use a config that runs a program other than gcp-wif.")
+    ] = False
 
 
 class TokenOptions(OptionGroup):

@@ -136,19 +136,19 @@ class TestForms:
             flags = ["--credential-source-type=json", "--credential-source-field-name=value"]
             self.works(cli, google, f"--credential-source-url={url}", "--credential-source-headers=X-Key=a b", *flags)
 
-    def test_executable_that_is_gcp_wif_itself(self, cli, google, tmp_path: Path) -> None:
+    def test_executable_that_was_allowed(self, cli, google, tmp_path: Path) -> None:
         program = tmp_path / "program"
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gcp_wif token --executable-response --token-env T\n')
         program.chmod(0o755)
         allowed = {"GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "1", "T": google.emulator.token()}
-        self.works(cli, google, f"--executable-command={program}", **allowed)
+        assert cli("generate", f"--executable-command={program}", **google.job()).returncode == 0
         job = google.job() | allowed
-        refused = cli("verify", **(job | {"T": "nonsense"}))
+        assert cli("verify", "--allow-executable", **job).returncode == 0
+        refused = cli("verify", "--allow-executable", **(job | {"T": "nonsense"}))
         assert refused.returncode == 2
         assert "WIF203" in refused.stderr
-        not_allowed = cli("verify", **google.job())
-        assert not_allowed.returncode == 2
-        assert "ALLOW_EXECUTABLES" in not_allowed.stderr
+        not_allowed = cli("verify", **job)
+        assert (not_allowed.returncode, "WIF406" in not_allowed.stderr) == (2, True)
 
     def test_direct(self, cli, google) -> None:
         done = cli("login", "--direct", **google.job())
@@ -243,7 +243,7 @@ class TestExportsOfARefusedLogin:
         job = google.job()
         done = cli("login", f"--executable-command={tmp_path}/program", **job)  # not allowed to run
         assert done.returncode == 2
-        assert Path(cli.env["BASH_ENV"]).read_text() == ""
+        assert not Path(cli.env["BASH_ENV"]).exists()
 
     def test_they_stand_where_google_is_away(self, cli, google) -> None:
         job = google.job()
@@ -438,10 +438,11 @@ def test_export_alone(cli, google) -> None:
     missing = cli("export")
     assert (missing.returncode, "WIF306" in missing.stderr) == (2, True)
     assert cli("generate", **google.job()).returncode == 0
-    printed = cli("export", "--to", "stdout", "--project-id", "acme-dev")
+    here = google.emulator.environ()
+    printed = cli("export", "--to", "stdout", "--project-id", "acme-dev", **here)
     assert f"export GOOGLE_APPLICATION_CREDENTIALS={cli.home}/gcp_cred_config.json\n" in printed.stdout
     assert "export GOOGLE_CLOUD_PROJECT=acme-dev\n" in printed.stdout
-    assert cli("export", "--to", str(cli.home / "env")).returncode == 0
+    assert cli("export", "--to", str(cli.home / "env"), **here).returncode == 0
     assert (cli.home / "env").read_text().count("\n") == 5
     assert cli("export", "--json", "--to", "stdout").returncode == 2
 

@@ -39,10 +39,10 @@ def test_shown_hides_what_may_be_secret(make_jwt) -> None:
 
 def test_hide_tokens(make_jwt) -> None:
     text = f"before {make_jwt()} between ya29.c.abc-def after"
-    assert hide_tokens(text) == "before (token hidden) between (token hidden) after"
+    assert hide_tokens(text) == "before (secret hidden) between (secret hidden) after"
     stream = io.StringIO()
-    HidingStream(stream).write(text)
-    assert stream.getvalue() == hide_tokens(text)
+    HidingStream(stream).write(text + "\n")
+    assert stream.getvalue() == hide_tokens(text) + "\n"
     assert not HidingStream(stream).closed
 
 
