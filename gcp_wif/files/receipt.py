@@ -32,7 +32,8 @@ RECEIPT_NAME = ".gcp-wif-receipt.json"
 
 _ORIGIN = "the receipt of what login wrote"
 _HASH = re.compile(r"[0-9a-f]{64}")
-_FAR_REASONS = frozenset({"WIF301", "WIF302", "WIF303", "WIF307", "WIF311", "WIF312", "WIF313"})
+_NO_RECEIPT = frozenset({"WIF302", "WIF303", "WIF311", "WIF312"})
+"""What keeps a receipt from being written, but not a login from working."""
 
 
 class Fact(NamedTuple):
@@ -140,9 +141,10 @@ def recorded(files: list[tuple[Staged, bytes]], config: Path, roots: Roots) -> I
             before = receipt.facts
             receipt.write([*filter(_still_there, before), *new][-limits.MAX_RECEIPT_ENTRIES :])
         except InputError as error:
-            if error.code not in _FAR_REASONS:
+            if error.code not in _NO_RECEIPT:
                 raise
-            yield (f"`gcp-wif logout` will leave these files, as it cannot prove whose they are. {error.message}",)
+            reason = f"{error.message} {error.hint or ''}".rstrip()
+            yield (f"`gcp-wif logout` will leave these files, as it cannot prove whose they are. {reason}",)
             return
         try:
             yield ()
