@@ -4,7 +4,6 @@ Each step loads its journey when it is called, so that `generate` does not wait 
 """
 
 import os
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +93,8 @@ def say_how_to_source(done: "Exported", options: ExportOptions, context: Context
     if all(each.weak or context.environ.get(each.name) == each.value for each in done.exports):
         return
     if options.to is not None:
+        import shlex
+
         out.say(f"to use them        . {shlex.quote(str(done.shell_file))}")
         return
     if _has_bash(context):
