@@ -136,19 +136,19 @@ class TestForms:
             flags = ["--credential-source-type=json", "--credential-source-field-name=value"]
             self.works(cli, google, f"--credential-source-url={url}", "--credential-source-headers=X-Key=a b", *flags)
 
-    def test_executable_that_was_allowed(self, cli, google, tmp_path: Path) -> None:
+    def test_executable_that_is_gcp_wif_itself(self, cli, google, tmp_path: Path) -> None:
         program = tmp_path / "program"
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gcp_wif token --executable-response --token-env T\n')
         program.chmod(0o755)
         allowed = {"GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "1", "T": google.emulator.token()}
-        assert cli("generate", f"--executable-command={program}", **google.job()).returncode == 0
+        self.works(cli, google, f"--executable-command={program}", **allowed)
         job = google.job() | allowed
-        assert cli("verify", "--allow-executable", **job).returncode == 0
-        refused = cli("verify", "--allow-executable", **(job | {"T": "nonsense"}))
+        refused = cli("verify", **(job | {"T": "nonsense"}))
         assert refused.returncode == 2
         assert "WIF203" in refused.stderr
-        not_allowed = cli("verify", **job)
-        assert (not_allowed.returncode, "WIF406" in not_allowed.stderr) == (2, True)
+        not_allowed = cli("verify", **google.job())
+        assert not_allowed.returncode == 2
+        assert "ALLOW_EXECUTABLES" in not_allowed.stderr
 
     def test_direct(self, cli, google) -> None:
         done = cli("login", "--direct", **google.job())
@@ -215,70 +215,6 @@ class TestRefusals:
         google.provision(condition="false")
         done = cli("login", "--json", **google.job())
         assert json.loads(done.stdout)["error"]["code"] == "WIF508"
-
-
-class TestExportsOfARefusedLogin:
-    """F: a refused login left its exports, and the next step ran with credentials that do not work."""
-
-    def test_they_are_taken_back(self, cli, google) -> None:
-        shell = Path(cli.env["BASH_ENV"])
-        shell.write_text("export THEIRS=1")  # no newline at its end
-        google.provision(condition="false")
-        done = cli("login", **google.job())
-        assert done.returncode == 1
-        assert f"exports taken back {shell}" in done.stderr
-        assert shell.read_text() == "export THEIRS=1"
-
-    def test_an_earlier_login_counts_again(self, cli, google) -> None:
-        assert cli("login", **google.job()).returncode == 0
-        before = Path(cli.env["BASH_ENV"]).read_bytes()
-        google.provision(condition="false")
-        other = cli("login", "--output-file", str(cli.home / "other.json"), **google.job())
-        assert (other.returncode, Path(cli.env["BASH_ENV"]).read_bytes()) == (1, before)
-        same = cli("login", **google.job())
-        assert (same.returncode, Path(cli.env["BASH_ENV"]).read_bytes()) == (1, before)
-        assert "taken back" not in same.stderr
-
-    def test_a_config_that_cannot_be_used_counts_as_refused(self, cli, google, tmp_path: Path) -> None:
-        job = google.job()
-        done = cli("login", f"--executable-command={tmp_path}/program", **job)  # not allowed to run
-        assert done.returncode == 2
-        assert not Path(cli.env["BASH_ENV"]).exists()
-
-    def test_they_stand_where_google_is_away(self, cli, google) -> None:
-        job = google.job()
-        google.emulator.stop()
-        assert cli("login", **job).returncode == 3
-        assert "GOOGLE_APPLICATION_CREDENTIALS" in Path(cli.env["BASH_ENV"]).read_text()
-
-    def test_eval_gets_nothing(self, cli, google) -> None:
-        assert "export GOOGLE_APPLICATION_CREDENTIALS=" in cli("login", "--to", "stdout", **google.job()).stdout
-        google.provision(condition="false")
-        done = cli("login", "--to", "stdout", **google.job())
-        assert (done.returncode, done.stdout) == (1, "")
-
-
-class TestTheStepThatLogsIn:
-    """F: login never said how its own step gets the exports, nor that nothing reads BASH_ENV where there is no bash."""
-
-    SOURCE = 'source "$BASH_ENV"'
-
-    def test_it_is_told_to_source(self, cli, google) -> None:
-        assert self.SOURCE in cli("login", **google.job()).stderr
-        elsewhere = cli("login", "--to", str(cli.home / "an env"), **google.job()).stderr
-        assert f". '{cli.home}/an env'" in elsewhere
-        assert self.SOURCE not in elsewhere
-
-    def test_not_where_it_has_them(self, cli, google) -> None:
-        path = f"{cli.home}/gcp_cred_config.json"
-        held = {"GOOGLE_APPLICATION_CREDENTIALS": path, "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": path}
-        assert self.SOURCE not in cli("login", **google.job(), **held).stderr
-
-    def test_without_bash(self, cli, google, tmp_path: Path) -> None:
-        (tmp_path / "bin").mkdir()
-        told = cli("login", **(google.job() | {"PATH": str(tmp_path / "bin")})).stderr
-        assert "warning: There is no bash on the PATH, and only bash reads BASH_ENV" in told
-        assert self.SOURCE not in told
 
 
 class TestUnavailable:
@@ -430,7 +366,7 @@ class TestLogout:
         done = cli("logout")
         assert done.returncode == 0
         assert "stay" in done.stderr
-        assert token.exists() == (how in {"foreign token file", "linked token"})
+        assert token.exists()
         assert config.exists() == (how in {"edited config", "linked config"})
 
 
@@ -438,11 +374,10 @@ def test_export_alone(cli, google) -> None:
     missing = cli("export")
     assert (missing.returncode, "WIF306" in missing.stderr) == (2, True)
     assert cli("generate", **google.job()).returncode == 0
-    here = google.emulator.environ()
-    printed = cli("export", "--to", "stdout", "--project-id", "acme-dev", **here)
+    printed = cli("export", "--to", "stdout", "--project-id", "acme-dev")
     assert f"export GOOGLE_APPLICATION_CREDENTIALS={cli.home}/gcp_cred_config.json\n" in printed.stdout
     assert "export GOOGLE_CLOUD_PROJECT=acme-dev\n" in printed.stdout
-    assert cli("export", "--to", str(cli.home / "env"), **here).returncode == 0
+    assert cli("export", "--to", str(cli.home / "env")).returncode == 0
     assert (cli.home / "env").read_text().count("\n") == 5
     assert cli("export", "--json", "--to", "stdout").returncode == 2
 

@@ -27,7 +27,7 @@ _PROJECT_VARIABLE = "CIRCLE_PROJECT_ID"
 
 class _Options(OptionGroup):
     provider: Annotated[str | None, typer.Argument(metavar="[PROVIDER]", help="Provider resource name.")] = None
-    manifest: Annotated[str, typer.Option(metavar="FILE", help="Where to write it.")] = "gcp-wif.toml"
+    manifest: Annotated[str, typer.Option(metavar="FILE", help="Where to write the manifest.")] = "gcp-wif.toml"
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False
     from_gcp: Annotated[
         bool, typer.Option("--from-gcp", help="From what exists in Google; a plan right after finds nothing to do.")
@@ -41,9 +41,11 @@ class _Options(OptionGroup):
     project_id: Annotated[
         str | None, typer.Option(help="ID of the pool's project; with --from-gcp of one whose accounts are read.")
     ] = None
-    project_number: Annotated[str | None, typer.Option(help="Its number.")] = None
+    project_number: Annotated[str | None, typer.Option(help="Number of the pool's project.")] = None
     pool_id: Annotated[str | None, typer.Option(help="Workload identity pool ID. [default: circleci]")] = None
-    provider_id: Annotated[str | None, typer.Option(help="Its provider's ID. [default: circleci]")] = None
+    provider_id: Annotated[str | None, typer.Option(help="Workload identity pool provider ID. [default: circleci]")] = (
+        None
+    )
     service_account: Annotated[
         list[str] | None, typer.Option(help="Email of an account for jobs; may be given several times.")
     ] = None
