@@ -28,6 +28,9 @@ MESSAGE_CHARACTERS = 8_000
 OUTSIDE_CHARACTERS = 2_000
 """The longest text of a server that is repeated in a message, after which it is cut."""
 
+CLAIMS_BYTES = 64 * 1024
+"""The largest file of claims that is read in place of a token: twice what the largest token holds, for white space."""
+
 SECRET_CHARACTERS = 64 * 1024
 """How much of one secret is searched for in the output. The largest subject token that is accepted has half of it."""
 

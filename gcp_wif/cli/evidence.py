@@ -28,6 +28,7 @@ from gcp_wif.job.target import (
     resolve_target,
 )
 from gcp_wif.job.tokens import read_token_file
+from gcp_wif.limits import CLAIMS_BYTES
 from gcp_wif.names import ServiceAccountEmail
 from gcp_wif.refusals import recognise
 from gcp_wif.subject_token import SubjectToken
@@ -59,9 +60,8 @@ def add_job(
     if claims_file is not None:
         if token_env is not None:
             raise InputError("--claims and --token-env are mutually exclusive.", code="WIF110")
-        return _with_target(
-            replace(evidence, claims=json_file(Path(context.cwd, claims_file), "--claims")), target, context
-        )
+        path = Path(context.cwd, claims_file)
+        return _with_target(replace(evidence, claims=json_file(path, "--claims", limit=CLAIMS_BYTES)), target, context)
     name = token_env or circleci.DEFAULT_TOKEN_VARIABLE
     text = context.environ.get(name)
     if text:

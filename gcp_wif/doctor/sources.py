@@ -26,14 +26,14 @@ _MAX_BYTES = 5_000_000
 _POOL_NAME = re.compile(r"projects/[^/]+/locations/global/workloadIdentityPools/[^/]+")
 
 
-def json_file(path: Path, origin: str) -> dict[str, Any]:
-    """A JSON object in a file, such as what ``gcloud … --format=json`` printed.
+def json_file(path: Path, origin: str, *, limit: int = _MAX_BYTES) -> dict[str, Any]:
+    """A JSON object in a file of at most ``limit`` bytes, such as what ``gcloud … --format=json`` printed.
 
     Raises:
-        InputError: WIF306 missing, WIF917 no JSON object.
+        InputError: WIF306 missing, WIF307 too large, WIF917 no JSON object.
     """
     try:
-        found = json.loads(read_bounded(path, _MAX_BYTES, origin=origin))
+        found = json.loads(read_bounded(path, limit, origin=origin))
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from hostile_server import says_json, serving
+from measured import measured
 
 from gcp_wif.credential_config import CredentialConfig, ExecutableSource, FileSource, UrlSource
 from gcp_wif.endpoints import Endpoints
@@ -48,6 +49,7 @@ HOSTILE = {
     "plain http": ({"credential_source": {"url": "http://tokens.example/t"}}, "WIF408"),
     "plain http, like loopback": ({"credential_source": {"url": "http://127.0.0.1:80@evil.example/"}}, "WIF408"),
     "plain http with a password": ({"credential_source": {"url": "http://localhost:x@evil.example/"}}, "WIF408"),
+    "a password for https": ({"credential_source": {"url": "https://somebody:geheim@tokens.example/t"}}, "WIF408"),
     "a backslash": ({"credential_source": {"url": "http://127.0.0.1\\@evil.example/"}}, "WIF408"),
     "a name that begins like loopback": ({"credential_source": {"url": "http://127.0.0.1.evil.example/"}}, "WIF408"),
     "a file by URL": ({"credential_source": {"url": "file:///etc/passwd"}}, "WIF408"),
@@ -387,6 +389,22 @@ class TestClaims:
         claims = '{"exp": 9999999999, "sub": "\\ud83d\\ude00", "x": "\\\\ud800"}'
         done = cli("generate", PROVIDER, "--direct", CIRCLE_OIDC_TOKEN=token(claims))
         assert done.returncode == 0, done.stderr
+
+    @pytest.mark.parametrize(
+        "claims",
+        [{f"c{at}": at for at in range(300_000)}, {"sub": "x" * 4_000_000}, {"x": [[["y"] * 9] * 100] * 900}],
+        ids=["300,000 claims", "four megabytes", "lists in lists"],
+    )
+    def test_a_file_of_claims_is_bounded(self, cli, tmp_path: Path, claims: dict) -> None:
+        """W21: `doctor --claims` took more than five seconds, and printed all of it."""
+        file, provider = tmp_path / "claims.json", tmp_path / "provider.json"
+        file.write_text(json.dumps({"iss": "https://x.example", "aud": "y", "exp": 9999999999} | claims))
+        mapping = {"attributeMapping": {"google.subject": "assertion.sub"}, "oidc": {"issuerUri": "https://y.example"}}
+        provider.write_text(json.dumps({"name": PROVIDER, "state": "ACTIVE"} | mapping))
+        done = measured(cli.env, "doctor", PROVIDER, "--claims", str(file), "--provider-file", str(provider), "--json")
+        assert (done.returncode, "WIF307" in done.stderr) == (2, True), done.stderr
+        assert done.seconds < 5
+        assert done.megabytes < 300
 
     def test_a_token_of_claims_without_number_is_too_large(self, cli) -> None:
         """W21: 300,000 claims; 32 KiB are the bound of a token."""
