@@ -39,6 +39,7 @@ def test_everything_is_made_and_each_change_is_told_once(world: World) -> None:
     assert sorted(world.told("start")) == sorted(world.told("done")) == sorted(map(name_of, found.changes))
     assert {event for event, _ in world.events} == {"start", "done"}
     assert world.google.accounts[DEPLOY] == Account("Deploy", "")
+    assert world.google.made("patch_account") == []
     assert world.google.made("create_account") == ["deploy@acme-prod.iam.gserviceaccount.com"]
     assert world.google.members("projects/acme-prod", "roles/run.viewer") == {
         "serviceAccount:deploy@acme-prod.iam.gserviceaccount.com"
