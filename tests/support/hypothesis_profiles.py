@@ -2,7 +2,7 @@
 
 Machines are shared: an example that took long says nothing about the code, so no profile has a deadline. Where a
 landing hangs on it the examples are the same every time; everywhere else they are new ones, so that they go on finding
-things. `make fuzz` asks for the profile ``new``: there the seed alone decides, and nothing that an earlier run has found.
+things. `make fuzz` asks for the profile ``new``: there the seed alone decides, not what an earlier run has found.
 """
 
 import os
