@@ -13,6 +13,7 @@ __all__ = [
     "PoolId",
     "PoolName",
     "Principal",
+    "PrincipalParts",
     "ProjectId",
     "ProjectNumber",
     "ProviderId",
@@ -22,7 +23,8 @@ __all__ = [
 
 _PROJECT_NUMBER = r"[1-9][0-9]{0,18}"
 _PROJECT_ID = r"(?:[a-z0-9][a-z0-9.-]*[a-z0-9]:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
-_WIF_ID = r"[a-z0-9-]{4,32}"
+_WIF_ID = r"[a-z0-9][a-z0-9-]{3,31}"
+"""A hyphen first would be an option of the commands that are printed; Google's own console asks for a letter there."""
 _PROVIDER_NAME = (
     r"(?:(?:https?:)?//iam\.googleapis\.com/)?"
     r"projects/(?P<project>[^/]*)/locations/(?P<location>[^/]*)"
@@ -31,6 +33,10 @@ _PROVIDER_NAME = (
 _EMAIL = r"(?P<local>[a-z0-9](?:[a-z0-9.-]{0,98}[a-z0-9])?)@(?P<domain>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)"
 _ACCOUNT_ID = r"[a-z](?:[-a-z0-9]{4,28})[a-z0-9]"
 _SERVICE_AGENT = r"service-[0-9]+"
+_PRINCIPAL = (
+    r"principal(?P<set>Set)?://iam\.googleapis\.com/projects/(?P<project>[^/]+)/locations/global/workloadIdentityPools/"
+    r"(?P<pool>[^/]+)/(?P<tail>(?(set)(?:\*|group/.+|attribute\.[a-z0-9_]+/.+)|subject/.+))"
+)
 _EMPTY_HINT = "It is empty: the variable that it was made from is likely unset."
 
 
@@ -95,17 +101,19 @@ def _parse_wif_id(text: str, *, origin: str, what: str, code: str) -> str:
         hint = _EMPTY_HINT
     elif text.startswith("gcp-"):
         hint = "The prefix gcp- is reserved by Google."
+    elif text.startswith("-"):
+        hint = "An ID begins with a letter or a digit. A flag that lost its value may have taken the next one for it."
     elif "/" in text:
-        hint = f"Give the last part of the resource name alone, as in `circleci`, not the whole {what} name."
+        hint = f"Give the last part of the resource name alone, as in `main-pool`, not the whole {what} name."
     elif text != text.lower():
         hint = "IDs are lower case. Google created it under a lower-case ID; see the console or `gcloud … list`."
     else:
-        hint = "A pool or provider ID has 4 to 32 characters: a-z, 0-9 and hyphens. The display name does not serve."
+        hint = "A pool or provider ID has 4 to 32 characters: a-z, 0-9 and hyphens. The display name is something else."
     raise InputError(f"{origin} must be a {what} ID, but holds {shown(text)}.", hint=hint, code=code)
 
 
 class PoolId(str):
-    """A workload identity pool's ID: 4 to 32 of ``[a-z0-9-]``, not beginning with ``gcp-``."""
+    """A workload identity pool's ID: 4 to 32 of ``[a-z0-9-]``, not beginning with ``-`` or ``gcp-``."""
 
     __slots__ = ()
 
@@ -262,6 +270,24 @@ class ServiceAccountEmail(str):
         return ProjectId(candidate) if re.fullmatch(_PROJECT_ID, candidate) else None
 
 
+class PrincipalParts(NamedTuple):
+    """What a principal identifier says.
+
+    Attributes:
+        project: the pool's project as it stands there: a number, unless somebody wrote the ID.
+        pool: the pool's ID.
+        kind: ``subject``, ``group``, ``attribute``, or ``pool`` for every identity of the pool.
+        attribute: the attribute's name, for that kind.
+        value: the subject, group or value; empty for the whole pool.
+    """
+
+    project: str
+    pool: str
+    kind: str
+    attribute: str
+    value: str
+
+
 class Principal(str):
     """A principal or principal set of a pool, as an IAM policy names it (Google, "Principal identifiers").
 
@@ -270,6 +296,14 @@ class Principal(str):
     """
 
     __slots__ = ()
+
+    @classmethod
+    def parse(cls, member: str) -> Self | None:
+        """The principal that a policy's member names; ``None`` for a user, an account, or anything malformed.
+
+        One of a pool that Google has deleted (``deleted:principal://…``) means nobody and is ``None`` too.
+        """
+        return cls(member) if re.fullmatch(_PRINCIPAL, member, re.DOTALL) else None
 
     @classmethod
     def subject(cls, pool: PoolName, value: str) -> Self:
@@ -290,3 +324,34 @@ class Principal(str):
     def whole_pool(cls, pool: PoolName) -> Self:
         """Every identity of the pool. Named so that lint can find it; gcp-wif never grants to it."""
         return cls(f"principalSet://iam.googleapis.com/{pool}/*")
+
+    @classmethod
+    def of_tail(cls, pool: PoolName, tail: str) -> Self:
+        """The principal with this `tail`, such as ``attribute.project/ID``."""
+        kind = "principal" if tail.startswith("subject/") else "principalSet"
+        return cls(f"{kind}://iam.googleapis.com/{pool}/{tail}")
+
+    @property
+    def parts(self) -> PrincipalParts:
+        """What it says."""
+        match = re.fullmatch(_PRINCIPAL, self, re.DOTALL)
+        assert match is not None  # noqa: S101 - every constructor makes this form
+        kind, _, value = match["tail"].partition("/")
+        if match["tail"] == "*":
+            return PrincipalParts(match["project"], match["pool"], "pool", "", "")
+        name, _, attribute = kind.partition(".")
+        return PrincipalParts(match["project"], match["pool"], name, attribute, value)
+
+    @property
+    def tail(self) -> str:
+        """What stands behind the pool: ``attribute.project/ID``; ``*`` for the whole pool."""
+        return self.partition("/workloadIdentityPools/")[2].partition("/")[2]
+
+    @property
+    def is_whole_pool(self) -> bool:
+        """Whether it means every identity of the pool."""
+        return self.tail == "*"
+
+    def is_of(self, pool: PoolName) -> bool:
+        """Whether it is a principal of ``pool``."""
+        return self.partition("://iam.googleapis.com/")[2].startswith(f"{pool}/")

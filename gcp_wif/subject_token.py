@@ -1,8 +1,8 @@
 """The subject token: a CI system's OIDC token, which is a credential, and its claims, which are unverified here.
 
 Nothing here checks a signature: only Google's STS decides. What is checked is what would make Google refuse later with
-one unhelpful sentence: shape, times, organisation, subject size. The parsing is RFC 7519 and RFC 7515 by hand, three
-base64url parts, because a JOSE library costs a job more start-up time than the rest of the command.
+one unhelpful sentence: shape and times; `gcp_wif.issuers` knows the rest. The parsing is RFC 7519 and RFC 7515 by hand,
+three base64url parts, because a JOSE library costs a job more start-up time than the rest of the command.
 """
 
 import base64
@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, NamedTuple, Never
+from typing import Any, Never
 
 from gcp_wif.errors import InputError
 
@@ -22,7 +22,7 @@ __all__ = [
     "MAX_TOKEN_BYTES",
     "SubjectToken",
     "UnverifiedClaims",
-    "check_claims",
+    "check_times",
 ]
 
 MAX_TOKEN_BYTES = 32 * 1024
@@ -36,7 +36,6 @@ JWT_TOKEN_TYPES = frozenset({"urn:ietf:params:oauth:token-type:jwt", "urn:ietf:p
 
 _CLOCK_SKEW_SECONDS = 60
 _JWT = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
-_CIRCLECI_ISSUER = r"https://[^/]+/org/(?P<org>[0-9a-fA-F-]{36})"
 
 
 class UnverifiedClaims(Mapping[str, Any]):
@@ -69,15 +68,6 @@ class UnverifiedClaims(Mapping[str, Any]):
             return None
         return float(value)
 
-    @property
-    def organization_id(self) -> str | None:
-        """The CircleCI organisation: from its own claim, else from the issuer's path."""
-        claimed = self.text("oidc.circleci.com/org-id")
-        if claimed:
-            return claimed
-        match = re.fullmatch(_CIRCLECI_ISSUER, self.text("iss") or "")
-        return match["org"] if match else None
-
 
 class SubjectToken:
     """A subject token that hides itself: ``repr``, ``str`` and ``format`` never show it, and it cannot be pickled.
@@ -107,8 +97,7 @@ class SubjectToken:
         if not value:
             raise InputError(
                 f"{origin} is set, but empty.",
-                hint="A job of a forked pull request gets no token unless the project passes secrets to forks; "
-                "a self-hosted runner loses it where its temporary folder is unwritable or noexec.",
+                hint="The CI system issued no token for this job: jobs of forks often get none.",
                 code="WIF202",
             )
         if len(value) > MAX_TOKEN_BYTES:
@@ -163,8 +152,7 @@ def _parse_jwt(value: str, origin: str) -> UnverifiedClaims:
             refuse("it holds a variable's name, not its value", "Use double quotes where the shell should expand it.")
         refuse(
             "a token is three base64url parts joined by dots",
-            "Name the variable that holds the OIDC token itself, such as CIRCLE_OIDC_TOKEN. "
-            "An access token or an API key does not serve.",
+            "Name the variable that holds the OIDC token itself. An access token or an API key cannot be used.",
         )
     header, payload = (_json_part(part) for part in value.split(".")[:2])
     if not isinstance(header, dict) or not isinstance(header.get("alg"), str):
@@ -181,32 +169,17 @@ def _json_part(part: str) -> object:
         return None
 
 
-class ClaimsExpectation(NamedTuple):
-    """What a job knows about its own token before it asks Google.
+def check_times(claims: UnverifiedClaims, now: float, *, origin: str) -> None:
+    """Refuse a token whose times Google would refuse.
 
-    Attributes:
-        now: the time, seconds since 1970.
-        organization_id: the CircleCI organisation that the token must come from; ``None`` where it is not known.
-        organization_origin: where that was learnt, for the message.
-    """
-
-    now: float
-    organization_id: str | None = None
-    organization_origin: str = ""
-
-
-def check_claims(claims: UnverifiedClaims, expected: ClaimsExpectation, *, origin: str) -> tuple[str, ...]:
-    """Refuse claims that Google would refuse, and return warnings about those that need care.
+    Args:
+        claims: the token's.
+        now: seconds since 1970.
+        origin: where the token was found, for messages.
 
     Raises:
-        InputError: WIF204 expired, WIF205 not valid yet or without usable times, WIF206 of another organisation.
+        InputError: WIF204 expired, WIF205 not valid yet or without usable times.
     """
-    _check_times(claims, expected.now, origin)
-    _check_organization(claims, expected, origin)
-    return _subject_warnings(claims, origin)
-
-
-def _check_times(claims: UnverifiedClaims, now: float, origin: str) -> None:
     expires, issued, not_before = (claims.epoch(name) for name in ("exp", "iat", "nbf"))
     if expires is None:
         raise InputError(f"The token in {origin} has no usable `exp` claim.", code="WIF205")
@@ -225,38 +198,6 @@ def _check_times(claims: UnverifiedClaims, now: float, origin: str) -> None:
             hint="This machine's clock is likely slow: compare it with `date -u` elsewhere.",
             code="WIF205",
         )
-
-
-def _check_organization(claims: UnverifiedClaims, expected: ClaimsExpectation, origin: str) -> None:
-    found = claims.organization_id
-    issuer = re.fullmatch(_CIRCLECI_ISSUER, claims.text("iss") or "")
-    if found and issuer and issuer["org"].lower() != found.lower():
-        raise InputError(
-            f"The token in {origin} contradicts itself: its issuer names organisation {issuer['org']}, "
-            f"its claim oidc.circleci.com/org-id names {found}.",
-            code="WIF206",
-        )
-    if expected.organization_id and found and found.lower() != expected.organization_id.lower():
-        raise InputError(
-            f"The token in {origin} belongs to CircleCI organisation {found}, "
-            f"but {expected.organization_origin} says {expected.organization_id}.",
-            hint="A provider trusts one organisation's issuer. Use the token of this job, or correct the organisation.",
-            code="WIF206",
-        )
-
-
-def _subject_warnings(claims: UnverifiedClaims, origin: str) -> tuple[str, ...]:
-    subject = claims.text("sub")
-    if subject is None:
-        return ()
-    size = len(subject.encode())
-    if size <= MAX_SUBJECT_BYTES:
-        return ()
-    return (
-        f"The token in {origin} has a `sub` of {size} bytes; Google allows {MAX_SUBJECT_BYTES} for google.subject, so "
-        "the mapping google.subject=assertion.sub will be refused. Map something shorter, such as "
-        "google.subject=assertion['oidc.circleci.com/project-id'], or use CIRCLE_OIDC_TOKEN, whose sub fits.",
-    )
 
 
 def _utc(seconds: float) -> str:

@@ -16,9 +16,9 @@ from typing import Any
 import hypothesis_profiles
 import pytest
 from google_setup import Google
+from rules import circleci_claims
 
 from gcp_wif.emulator import Emulator
-from gcp_wif.emulator.model.token_issuer import circleci_claims
 from gcp_wif.job.context import Context
 
 NOW = 1_800_000_000.0

@@ -10,9 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gcp_wif.errors import InputError, UnavailableError
+from gcp_wif.issuers.checks import Tenant
 from gcp_wif.subject_token import MAX_TOKEN_BYTES
 
-__all__ = ["DEFAULT_TOKEN_VARIABLE", "SHELL_FILE_VARIABLE", "Run", "ask_for_token", "organization_id", "shell_file"]
+__all__ = [
+    "DEFAULT_TOKEN_VARIABLE",
+    "SHELL_FILE_VARIABLE",
+    "Run",
+    "ask_for_token",
+    "organization_id",
+    "shell_file",
+    "tenant",
+]
 
 DEFAULT_TOKEN_VARIABLE = "CIRCLE_OIDC_TOKEN"  # noqa: S105 - a variable's name
 SHELL_FILE_VARIABLE = "BASH_ENV"
@@ -27,6 +36,12 @@ Run = Callable[[Sequence[str]], "subprocess.CompletedProcess[bytes]"]
 def organization_id(environ: Mapping[str, str]) -> str | None:
     """The organisation that this job belongs to, a UUID; ``None`` outside CircleCI."""
     return environ.get(ORGANIZATION_VARIABLE) or None
+
+
+def tenant(environ: Mapping[str, str]) -> Tenant:
+    """The organisation that this job belongs to, as its tokens' issuer knows it."""
+    found = organization_id(environ)
+    return Tenant("circleci", {"organization_id": found}, ORGANIZATION_VARIABLE) if found else Tenant()
 
 
 def shell_file(environ: Mapping[str, str]) -> Path | None:

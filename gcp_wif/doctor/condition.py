@@ -14,7 +14,6 @@ from gcp_wif.refusals import RefusalKind
 
 __all__ = ["absent_claim", "alike", "condition_finding", "trace_of", "update_command"]
 
-_CIRCLECI = "oidc.circleci.com/"
 _ATTRIBUTE = re.compile(r"\battribute\.([a-z0-9_]+)")
 _CLAIM = re.compile(r"assertion(?:\.([A-Za-z_][A-Za-z0-9_]*)|\['([^']+)'\]|\[\"([^\"]+)\"\])")
 _LITERAL = re.compile(r"'((?:\\.|[^'\\])*)'|\"((?:\\.|[^\"\\])*)\"")
@@ -72,19 +71,18 @@ def condition_finding(evidence: Evidence, rules: ProviderRules, decision: Decisi
 
 
 def _manifest_rule(evidence: Evidence) -> Iterator[str]:
-    """The manifest line that admits this token, where the condition is a manifest's for CircleCI."""
-    claims = evidence.claims or {}
-    project, ref = claims.get(f"{_CIRCLECI}project-id"), claims.get(f"{_CIRCLECI}vcs-ref")
-    if evidence.manifest is None or evidence.identity is None or not isinstance(project, str):
+    """The manifest line that admits this token, where the condition is a manifest's."""
+    claims, manifest = evidence.claims or {}, evidence.manifest
+    if manifest is None or evidence.identity is None:
         return
-    if claims.get(f"{_CIRCLECI}ssh-rerun") is True:
-        yield f"In gcp-wif.toml, [identities.{evidence.identity}], if people in such jobs may: allow_ssh_rerun = true"
+    rule, guard = manifest.profile.rule_of(claims), manifest.profile.stopped_by(claims)
+    if not rule:
         return
-    rule = f"project = {json.dumps(project)}"
-    if isinstance(ref, str):
-        branch = ref.removeprefix("refs/heads/")
-        rule += f", branch = {json.dumps(branch)}" if branch != ref else f", ref = {json.dumps(ref)}"
-    yield f"In gcp-wif.toml, add to allow of [identities.{evidence.identity}]: {{ {rule} }}; then gcp-wif apply"
+    if guard is not None:
+        yield f"In gcp-wif.toml, [identities.{evidence.identity}], if people in such jobs may: {guard.key} = true"
+        return
+    text = ", ".join(f"{name} = {json.dumps(value)}" for name, value in rule.items())
+    yield f"In gcp-wif.toml, add to allow of [identities.{evidence.identity}]: {{ {text} }}; then gcp-wif apply"
 
 
 def _leaves(trace: tuple[SubExpression, ...], part: SubExpression | None) -> list[SubExpression]:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from gcp_wif.doctor.evidence import Binding, Evidence
 from gcp_wif.doctor.report import Finding
 from gcp_wif.federation.lint import is_multi_tenant
+from gcp_wif.issuers import profile_of_url, shared_tenant_claims
+from gcp_wif.names import Principal
 
 __all__ = ["advice"]
 
 _PREFIX = re.compile(r"\.startsWith\(\s*(?:'((?:\\.|[^'\\])*)'|\"((?:\\.|[^\"\\])*)\")\s*\)")
-_ORGANIZATION_WIDE = ("assertion.aud", "assertion['oidc.circleci.com/org-id']", 'assertion["oidc.circleci.com/org-id"]')
-_REUSABLE = ("oidc.circleci.com/vcs-origin",)
 _LONG_SECONDS = 3600
 
 
@@ -33,24 +33,31 @@ def advice(evidence: Evidence) -> Iterator[Finding]:
 def _grants(evidence: Evidence) -> Iterator[Finding]:
     policies: tuple[Binding, ...] = (*(evidence.policy or ()), *(evidence.project_policy or ()))
     mapping = evidence.rules.attribute_mapping if evidence.rules else {}
-    wide = {target for target, expression in mapping.items() if expression.strip() in _ORGANIZATION_WIDE}
+    profile = profile_of_url(evidence.rules.issuer) if evidence.rules else profile_of_url(None)
+    wide = {target for target, expression in mapping.items() if _reads_alone(expression, profile.tenant_wide)}
+    pins = [each for each in profile.names if each.name in profile.one_of]
+    stable = {each.claim for each in pins if each.immutable}
     reusable = {
         target
         for target, expression in mapping.items()
-        if any(claim in expression for claim in _REUSABLE) and "project-id" not in expression
+        if any(each.claim in expression for each in pins if not each.immutable)
+        and not any(claim in expression for claim in stable)
     }
+    narrower = f"attribute.{pins[0].name}/ID" if pins else "an attribute that holds an ID"
     for member in (member for each in policies for member in each.members):
-        tail = member.partition(f"/{evidence.pool}/")[2]
-        kind = tail.partition("/")[0]
-        if tail == "*":
-            fix = "Bind the narrowest principal set: attribute.project/ID, or better a branch or context of it."
+        principal = Principal.parse(member)
+        if principal is None or evidence.pool is None or not principal.is_of(evidence.pool):
+            continue
+        kind = principal.tail.partition("/")[0]
+        if principal.is_whole_pool:
+            fix = f"Bind the narrowest principal set: {narrower}, or better one of several claims."
             yield _advice("WIF951", "binding", "Every identity of the pool may use this account or role.", member, fix)
         elif kind in wide:
-            message = "Every project of the organisation may use this account or role."
-            yield _advice("WIF952", "binding", message, member, "Bind attribute.project/ID instead.")
+            message = f"Every job of the tenant may use this account or role: {kind} is the same for all of them."
+            yield _advice("WIF952", "binding", message, member, f"Bind {narrower} instead.")
         elif kind in reusable:
-            fix = "Bind the project's ID, which is never used again."
-            yield _advice("WIF955", "binding", "A repository's name can be given to another repository.", member, fix)
+            fix = f"Bind {narrower}: an ID is never used again."
+            yield _advice("WIF955", "binding", "A name can be given to somebody else, who then gets this.", member, fix)
 
 
 def _provider(evidence: Evidence) -> Iterator[Finding]:
@@ -60,7 +67,8 @@ def _provider(evidence: Evidence) -> Iterator[Finding]:
     condition = rules.attribute_condition or ""
     if is_multi_tenant(rules.issuer) and not condition:
         message = "This issuer signs for everybody, and no condition keeps others out."
-        fix = "Add a condition on the organisation: assertion['oidc.circleci.com/org-id'] == 'ORGANIZATION_ID'."
+        claim = shared_tenant_claims(rules.issuer)[0]
+        fix = f"Add a condition on the tenant: assertion['{claim}'] == 'ID'."
         yield _advice("WIF953", "condition", message, rules.issuer, fix)
     for expression in (condition, *rules.attribute_mapping.values()):
         for one, two in _PREFIX.findall(expression):
@@ -70,12 +78,17 @@ def _provider(evidence: Evidence) -> Iterator[Finding]:
                 fix = f"End it with a slash: {literal + '/'!r}."
                 yield _advice("WIF954", "condition", message, expression[:300], fix)
     everything = condition + " ".join(rules.attribute_mapping.values())
-    if "circleci" in rules.issuer and evidence.deployed and "ssh-rerun" not in everything:
-        yield _advice(
-            "WIF956", "condition", "Jobs that somebody re-ran with SSH are admitted: a person is inside them.",
-            "no part of the condition reads oidc.circleci.com/ssh-rerun",
-            "Add: assertion['oidc.circleci.com/ssh-rerun'] == false. `gcp-wif apply` does it by itself.",
-        )  # fmt: skip
+    for guard in profile_of_url(rules.issuer).guards if evidence.deployed else ():
+        if guard.claim not in everything:
+            fix = f"Add: assertion['{guard.claim}'] == false. `gcp-wif apply` does it by itself."
+            message = f"{guard.who[0].upper()}{guard.who[1:]} are admitted: {guard.why}."
+            yield _advice("WIF956", "condition", message, f"no part of the condition reads {guard.claim}", fix)
+
+
+def _reads_alone(expression: str, claims: tuple[str, ...]) -> bool:
+    """Whether the expression is one of these claims and nothing else."""
+    forms = ((f"assertion.{claim}", f"assertion['{claim}']", f'assertion["{claim}"]') for claim in claims)
+    return any(expression.strip() in each for each in forms)
 
 
 def _advice(code: str, link: str, message: str, found: str, fix: str) -> Finding:

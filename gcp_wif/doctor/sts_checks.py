@@ -1,6 +1,5 @@
 """From the token to the condition: what STS decides. Pure."""
 
-import re
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,11 +8,10 @@ from gcp_wif.doctor.condition import absent_claim, alike, condition_finding, upd
 from gcp_wif.doctor.evidence import MISSING, Evidence
 from gcp_wif.doctor.report import AttributeRow, Finding
 from gcp_wif.federation import Decision, ProviderRules, Step, check_token, evaluate
-from gcp_wif.refusals import RefusalKind
+from gcp_wif.issuers import profile_of, profile_of_url
+from gcp_wif.refusals import RefusalKind, row_of
 
 __all__ = ["attribute_rows", "decision_of", "provider_findings", "sts_findings"]
-
-_ORG = re.compile(r"/org/([0-9a-f-]{36})")
 
 
 def provider_findings(evidence: Evidence) -> Iterator[Finding]:
@@ -90,16 +88,22 @@ def sts_findings(evidence: Evidence) -> Iterator[Finding]:
 def _times_alone(evidence: Evidence) -> Iterator[Finding]:
     """Without a provider, the token's own times can still be told."""
     claims = evidence.claims or {}
-    issued, expires = claims.get("iat"), claims.get("exp")
-    if isinstance(expires, int | float) and expires <= evidence.now:
-        yield _stale(evidence, f"it expired {evidence.now - expires:.0f} seconds ago", issued)
-    elif isinstance(issued, int | float) and issued > evidence.now + 600:
-        yield _stale(evidence, f"it is issued {issued - evidence.now:.0f} seconds from now", issued)
+    issued, expires = (_seconds(claims.get(name)) for name in ("iat", "exp"))
+    if expires is not None and expires <= evidence.now:
+        yield _times_finding(evidence, f"it expired {evidence.now - expires:.0f} seconds ago", issued)
+    elif issued is not None and issued > evidence.now + 600:
+        yield _times_finding(evidence, f"it is issued {issued - evidence.now:.0f} seconds from now", issued)
 
 
-def _stale(evidence: Evidence, why: str, issued: object) -> Finding:
+def _seconds(value: object) -> float | None:
+    """A time in seconds, where it is one that a calendar holds."""
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
+    return float(value) if usable else None  # type: ignore[arg-type]  # `usable` looked
+
+
+def _times_finding(evidence: Evidence, why: str, issued: object) -> Finding:
     return Finding(
-        RefusalKind.TOKEN_STALE.code, "time", "broken", f"Google takes this token for stale: {why}.",
+        RefusalKind.TOKEN_STALE.code, "time", "broken", f"Google does not accept the token's times: {why}.",
         f"now is {evidence.now:.0f}: iat before it, exp after it",
         f"iat {issued}, exp {(evidence.claims or {}).get('exp')}",
         ("Run `gcp-wif login` in this job: a token of another job, or from a workspace, is too old.",
@@ -111,7 +115,7 @@ def _token_finding(step: Step, evidence: Evidence, rules: ProviderRules) -> Find
     claims = evidence.claims or {}
     code = step.refusal.kind.code if step.refusal else "WIF909"
     if step.name == "time":
-        return _stale(evidence, step.detail or "its times do not fit", claims.get("iat"))
+        return _times_finding(evidence, step.detail or "its times do not fit", claims.get("iat"))
     if step.name == "key":
         return Finding(
             code, "token", "broken", "The token's header has an algorithm or key ID that Google does not take.",
@@ -140,18 +144,16 @@ def _token_finding(step: Step, evidence: Evidence, rules: ProviderRules) -> Find
 
 
 def _issuer_finding(code: str, found: str, wanted: str, evidence: Evidence) -> Finding:
-    ours, theirs = _ORG.search(found), _ORG.search(wanted)
     why = "The token's issuer is not the provider's."
-    if ours and theirs and ours[1] != theirs[1]:
-        code, why = "WIF908", "The token is of another CircleCI organisation than the provider trusts."
+    known = profile_of_url(wanted).explain_issuer(found, wanted)
+    if known is not None:
+        code, why = "WIF908" if known.other_tenant else code, known.why
     elif found.rstrip("/") == wanted.rstrip("/"):
         why = "The issuers differ in a slash at the end alone; they are compared letter by letter."
     elif found.lower() == wanted.lower():
         why = "The issuers differ in upper and lower case alone."
     elif wanted.replace("http://", "https://") == found:
         why = "The provider's issuer begins with http instead of https."
-    elif theirs and found == wanted.partition("/org/")[0]:
-        why = "This is a token of the root issuer (--root-issuer); the provider wants the organisation's own."
     return Finding(
         code, "issuer", "broken", why, wanted, found, (update_command(evidence, f"--issuer-uri={shlex.quote(found)}"),)
     )
@@ -166,10 +168,7 @@ def _mapping_finding(step: Step, evidence: Evidence, rules: ProviderRules, decis
         return Finding(
             kind.code, "subject", "broken", f"google.subject would have {size}; Google takes 127.",
             "at most 127 bytes", size,
-            (update_command(evidence, "--attribute-mapping=…") + "  with",
-             "  google.subject=assertion.sub.contains('/vcs-origin/') ? "
-             "assertion.sub.extract('{v1}/vcs-origin/') : assertion.sub",
-             "or use CIRCLE_OIDC_TOKEN instead of CIRCLE_OIDC_TOKEN_V2: it has the same claims."),
+            (update_command(evidence, "--attribute-mapping=…") + "  with", *profile_of(claims).subject_advice),
         )  # fmt: skip
     if kind is RefusalKind.CONDITION_FALSE:
         return condition_finding(evidence, rules, decision)
@@ -189,10 +188,10 @@ def _mapping_finding(step: Step, evidence: Evidence, rules: ProviderRules, decis
         kind.code,
         "mapping",
         "broken",
-        f"{kind.meaning} {step.detail or ''}".strip(),
+        f"{row_of(kind).meaning} {step.detail or ''}".strip(),
         step.expected,
         step.found,
-        kind.advice,
+        row_of(kind).fixes,
     )
 
 

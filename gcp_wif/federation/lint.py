@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gcp_wif.federation.expressions import MAX_CONDITION, MAX_EXPRESSION, ExpressionError, compile_expression
+from gcp_wif.issuers import shared_tenant_claims
 from gcp_wif.refusals import Refusal, RefusalKind
 
 __all__ = ["MAX_ATTRIBUTES", "ProviderProblem", "is_multi_tenant", "lint_provider"]
@@ -14,8 +15,6 @@ MAX_ATTRIBUTES = 50
 """Google's limit for custom attributes."""
 
 _KEY = re.compile(r"google\.(subject|groups|display_name|profile_photo|posix_username)|attribute\.[a-z0-9_]{1,100}")
-_MULTI_TENANT = ("https://oidc.circleci.com", "https://token.actions.githubusercontent.com", "https://gitlab.com",
-                 "https://app.terraform.io", "https://agent.buildkite.com")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def lint_provider(mapping: Mapping[str, str], condition: str | None, issuer: str
 
 def is_multi_tenant(issuer: str) -> bool:
     """Whether the issuer signs for tenants that do not trust each other. Google's own list is not public: assumed."""
-    return issuer.rstrip("/") in _MULTI_TENANT
+    return bool(shared_tenant_claims(issuer))
 
 
 def _issuer(issuer: str) -> list[ProviderProblem]:

@@ -87,7 +87,7 @@ def generate(target: Target, flags: GenerateFlags, endpoints: Endpoints, context
             context.stdin,
             now=context.clock(),
             subject_token_type=token_type,
-            organization_id=target.organization_id,
+            issuer=target.issuer,
             run=context.run,
         )
         files[token_path] = source.effective_format.encode(checked.token.reveal())

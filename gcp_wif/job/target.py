@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from gcp_wif.errors import InputError, shown
+from gcp_wif.issuers import Issuer
 from gcp_wif.job.flags import TargetFlags
 from gcp_wif.names import PoolId, ProjectId, ProjectNumber, ProviderId, ProviderName, ServiceAccountEmail
 
@@ -41,8 +42,8 @@ class Target(NamedTuple):
     provider: ProviderName
     service_account: ServiceAccountEmail | None
     project: ProjectChoice | None = None
-    organization_id: str | None = None
-    """The CircleCI organisation that the manifest names, ``None`` without a manifest."""
+    issuer: Issuer | None = None
+    """The manifest's; ``None`` without one."""
     token_lifetime_seconds: int | None = None
 
 
@@ -92,7 +93,7 @@ def _from_manifest(flags: TargetFlags, manifest: Target, explicit: ProjectChoice
         manifest.provider,
         manifest.service_account,
         explicit or manifest.project or _guessed_project(None, manifest.service_account),
-        manifest.organization_id,
+        manifest.issuer,
         manifest.token_lifetime_seconds,
     )
 

@@ -9,13 +9,13 @@ from gcp_wif.ci import circleci
 from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE, FileSource
 from gcp_wif.errors import InputError, shown
 from gcp_wif.files import read_bounded
+from gcp_wif.issuers import Issuer
+from gcp_wif.issuers.checks import Tenant, check_claims
 from gcp_wif.job.flags import TokenFlags
 from gcp_wif.subject_token import (
     JWT_TOKEN_TYPES,
     MAX_TOKEN_BYTES,
-    ClaimsExpectation,
     SubjectToken,
-    check_claims,
 )
 
 __all__ = ["CheckedToken", "obtain_token", "read_token_file"]
@@ -37,7 +37,7 @@ def obtain_token(
     *,
     now: float,
     subject_token_type: str = DEFAULT_TOKEN_TYPE,
-    organization_id: str | None = None,
+    issuer: Issuer | None = None,
     run: circleci.Run | None = None,
 ) -> CheckedToken:
     """Fetch the token and check what can be checked before Google sees it.
@@ -48,7 +48,7 @@ def obtain_token(
         stdin: read where ``--token-stdin`` asks for it, at most 32 KiB.
         now: seconds since 1970.
         subject_token_type: only JWT types have claims to check.
-        organization_id: the organisation that a manifest names; the job's own otherwise.
+        issuer: the manifest's, whose tenant the token must be of; else the job's own.
         run: how the ``circleci`` program is run.
 
     Raises:
@@ -62,11 +62,8 @@ def obtain_token(
     token = SubjectToken.parse(text, origin=origin, jwt=jwt)
     if not jwt:
         return CheckedToken(token, ())
-    if organization_id:
-        expected = ClaimsExpectation(now, organization_id, "the manifest's issuer.organization_id")
-    else:
-        expected = ClaimsExpectation(now, circleci.organization_id(environ), circleci.ORGANIZATION_VARIABLE)
-    return CheckedToken(token, check_claims(token.claims, expected, origin=origin))
+    wanted = Tenant(issuer.kind, issuer.keys, "the manifest") if issuer else circleci.tenant(environ)
+    return CheckedToken(token, check_claims(token.claims, now, wanted, origin=origin))
 
 
 def read_token_file(source: FileSource, *, subject_token_type: str = DEFAULT_TOKEN_TYPE) -> SubjectToken:

@@ -13,6 +13,7 @@ from gcp_wif.ci import circleci
 from gcp_wif.credential_config import CredentialConfig, FileSource
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, shown
+from gcp_wif.issuers.checks import check_claims
 from gcp_wif.job.context import Context
 from gcp_wif.job.export import read_config
 from gcp_wif.job.tokens import read_token_file
@@ -20,9 +21,7 @@ from gcp_wif.names import Principal, ServiceAccountEmail
 from gcp_wif.subject_token import (
     JWT_TOKEN_TYPES,
     MAX_SUBJECT_BYTES,
-    ClaimsExpectation,
     UnverifiedClaims,
-    check_claims,
 )
 
 __all__ = ["Verified", "verify"]
@@ -61,10 +60,8 @@ def verify(path: Path, endpoints: Endpoints, context: Context) -> Verified:
         token = read_token_file(config.source, subject_token_type=config.subject_token_type)
         claims = token.claims
         if config.subject_token_type in JWT_TOKEN_TYPES:
-            expected = ClaimsExpectation(
-                context.clock(), circleci.organization_id(context.environ), circleci.ORGANIZATION_VARIABLE
-            )
-            warnings = check_claims(claims, expected, origin=f"the token file {config.source.file}")
+            tenant = circleci.tenant(context.environ)
+            warnings = check_claims(claims, context.clock(), tenant, origin=f"the token file {config.source.file}")
 
     from gcp_wif.job.exchange import exchange
 

@@ -5,13 +5,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from gcp_wif.errors import InputError
-from gcp_wif.names import PoolId, PoolName, ProjectId, ProjectNumber, ProviderId, ProviderName, ServiceAccountEmail
+from gcp_wif.names import PoolId, ProjectId, ProjectNumber, ProviderId, ServiceAccountEmail
 
 __all__ = [
     "MAX_MANIFEST_BYTES",
     "Identity",
-    "Issuer",
-    "Manifest",
     "ManifestError",
     "ManifestProblem",
     "PoolSpec",
@@ -30,7 +28,7 @@ class ManifestProblem(NamedTuple):
         key: where, as in ``identities.deploy.allow[1].branch``; empty for the file as a whole.
         message: what is wrong and what is allowed.
         code: WIF701 syntax, WIF702 unknown key, WIF703 missing, WIF704 value, WIF705 mutually exclusive things,
-            WIF706 a rule that is too wide.
+            WIF706 a rule that is too wide, WIF707 one that pins no tenant.
     """
 
     key: str
@@ -46,22 +44,6 @@ class ManifestError(InputError):
         count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(f"{origin} has {count}.", hint="\n".join(f"- {line}" for line in lines), code="WIF700")
         self.problems = problems
-
-
-class Issuer(NamedTuple):
-    """Who signs the tokens.
-
-    Attributes:
-        kind: ``circleci`` or ``oidc``.
-        url: exactly what tokens say in ``iss``.
-        audiences: what they may say in ``aud``; none means the provider's own name.
-        organization_id: CircleCI's, a UUID; ``None`` for ``oidc``.
-    """
-
-    kind: str
-    url: str
-    audiences: tuple[str, ...]
-    organization_id: str | None = None
 
 
 class PoolSpec(NamedTuple):
@@ -95,9 +77,8 @@ class Rule(NamedTuple):
     """Who may come: all of ``terms`` must hold.
 
     Attributes:
-        terms: pairs of a claim and the value that it must have, or for ``context`` must hold; by short names for
-            CircleCI (``project``, ``context``, ``ref``, ``origin``, ``user``, ``pipeline_definition``), by the claims'
-            own for ``oidc``. Sorted, each once.
+        terms: pairs of a rule name of the issuer's profile and the value that its claim must have, or for a list must
+            hold. Sorted, each once.
     """
 
     terms: tuple[tuple[str, str], ...]
@@ -114,7 +95,7 @@ class Identity(NamedTuple):
         roles: granted on the project, to the account or to the principals.
         allow: any of these; a list in a rule is written out.
         principals: in place of ``allow``: the ends of principal identifiers, as in ``attribute.project/ID``.
-        allow_ssh_rerun: admit jobs that were re-run with SSH.
+        lifted: the names of the issuer's guards that do not hold for it.
         token_lifetime_seconds: of the account's access token.
     """
 
@@ -125,7 +106,7 @@ class Identity(NamedTuple):
     roles: tuple[str, ...] = ()
     allow: tuple[Rule, ...] = ()
     principals: tuple[str, ...] = ()
-    allow_ssh_rerun: bool = False
+    lifted: frozenset[str] = frozenset()
     display_name: str | None = None
     description: str | None = None
     token_lifetime_seconds: int | None = None
@@ -134,37 +115,3 @@ class Identity(NamedTuple):
     def direct(self) -> bool:
         """Whether no account is impersonated."""
         return self.service_account is None
-
-
-class Manifest(NamedTuple):
-    """``gcp-wif.toml``, parsed and checked."""
-
-    issuer: Issuer
-    pool: PoolSpec
-    provider: ProviderSpec
-    identities: Mapping[str, Identity]
-
-    @classmethod
-    def parse(cls, data: str | bytes, *, origin: str) -> "Manifest":
-        """Parse a manifest.
-
-        Args:
-            data: TOML; bytes are UTF-8, with or without a byte order mark.
-            origin: the file's name, for errors.
-
-        Raises:
-            ManifestError: WIF700, with every problem at once.
-        """
-        from gcp_wif.manifest.reader import parse
-
-        return parse(data, origin)
-
-    @property
-    def pool_name(self) -> PoolName:
-        """The pool's resource name."""
-        return PoolName(self.pool.project_number, self.pool.id)
-
-    @property
-    def provider_name(self) -> ProviderName:
-        """The provider's resource name."""
-        return ProviderName(self.pool.project_number, self.pool.id, self.provider.id)

@@ -1,4 +1,4 @@
-"""The plain fields of a TOML table: present or not, of the right type, or one problem more."""
+"""The plain fields of TOML tables: present or not, of the right type, or one problem more."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 from gcp_wif.errors import InputError
 from gcp_wif.manifest.model import ManifestProblem
 
-__all__ = ["LONGEST_VALUE", "Fields", "Table", "is_value"]
+__all__ = ["LONGEST_VALUE", "Table", "Tables", "is_value"]
 
 T = TypeVar("T")
 Table = Mapping[str, Any]
@@ -21,7 +21,7 @@ def is_value(text: str) -> bool:
     return 0 < len(text) <= LONGEST_VALUE and text.isprintable() and not re.search(r"\s|\ufffd", text)
 
 
-class Fields:
+class Tables:
     """Reads fields and collects what is wrong with them.
 
     A ``key`` is the whole TOML key, for messages; its last part names the field in the table.

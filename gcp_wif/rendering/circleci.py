@@ -35,7 +35,7 @@ def render_circleci(manifest: Manifest, origin: str, identity: str | None = None
     Raises:
         InputError: WIF730 where the issuer is not CircleCI, WIF121 where there is no such identity.
     """
-    organization = manifest.issuer.organization_id
+    organization = manifest.issuer.keys.get("organization_id")
     if manifest.issuer.kind != "circleci" or organization is None:
         raise InputError(
             f"render circleci: the manifest's issuer is of the kind {manifest.issuer.kind}, not circleci.",

@@ -7,8 +7,8 @@ from discovery_oracle import Oracle, find, methods
 from google_setup import ACCOUNT, Google
 
 from gcp_wif.emulator import Emulator
-from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID
 from gcp_wif.emulator.transport.routes import google_routes
+from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
 
 POOL = "/v1/projects/acme-identity/locations/global/workloadIdentityPools"
 

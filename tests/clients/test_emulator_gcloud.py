@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from google_setup import ACCOUNT, Google
 
-from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, PROJECT_ID
+from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
+from gcp_wif.issuers.circleci import SAMPLE_PROJECT as PROJECT_ID
 
 pytestmark = [pytest.mark.client, pytest.mark.slow]
 

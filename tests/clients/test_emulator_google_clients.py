@@ -22,7 +22,7 @@ from google.oauth2.credentials import Credentials as BearerCredentials
 from google_setup import ACCOUNT, Google
 
 from gcp_wif.emulator import Emulator
-from gcp_wif.emulator.model.token_issuer import PROJECT_ID
+from gcp_wif.issuers.circleci import SAMPLE_PROJECT as PROJECT_ID
 from gcp_wif.names import Principal
 
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]

@@ -17,7 +17,8 @@ from google.oauth2.credentials import Credentials as BearerCredentials
 from google_setup import ACCOUNT, PROVIDER, Google
 from real_client import SCOPES, login
 
-from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, PROJECT_ID
+from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
+from gcp_wif.issuers.circleci import SAMPLE_PROJECT as PROJECT_ID
 from gcp_wif.names import Principal, ProviderName
 from gcp_wif.refusals import RefusalKind, recognise
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 from provisioned import MANIFEST
-
-from gcp_wif.emulator.model.token_issuer import circleci_claims
+from rules import circleci_claims
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from google_setup import ACCOUNT, Google
 from provisioned import Admin
 
 from gcp_wif.emulator import Emulator
-from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, PROJECT_ID
+from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
+from gcp_wif.issuers.circleci import SAMPLE_PROJECT as PROJECT_ID
 from gcp_wif.manifest import Manifest
 from gcp_wif.manifest.writing import Draft, DraftIdentity, toml_text
 from gcp_wif.names import Principal
@@ -142,7 +143,7 @@ def test_from_google_a_plan_right_after_finds_nothing(
 def test_what_a_manifest_cannot_say_is_said(cli: Any, google: Google, path: Path) -> None:
     by_hand(google)
     wide = [str(Principal.whole_pool(google.provider.pool))]
-    google.emulator.state._grant_role(
+    google.emulator.state.grant_roles(
         google.emulator.state.accounts.get("unused@acme-prod.iam.gserviceaccount.com").policy,
         {"roles/iam.workloadIdentityUser": wide, "roles/iam.serviceAccountTokenCreator": wide},
     )

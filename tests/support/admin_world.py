@@ -6,9 +6,10 @@ from fake_google import Account, FakeClock, FakeGoogle
 from google.iam.v1 import policy_pb2
 from provisioned import MANIFEST
 
+from gcp_wif.desired import Desired, from_manifest
 from gcp_wif.errors import GcpWifError
 from gcp_wif.manifest import Manifest
-from gcp_wif.provisioning import Change, Desired, Observed, Outcome, Plan, PolicyChange, apply, desired_of, plan
+from gcp_wif.provisioning import Change, Observed, Outcome, Plan, PolicyChange, apply, plan
 from gcp_wif.provisioning.changes import AccountState
 
 DEPLOY = "projects/acme-prod/serviceAccounts/deploy@acme-prod.iam.gserviceaccount.com"
@@ -23,7 +24,7 @@ class World:
     """A project with nothing of ours in it, and an admin."""
 
     def __init__(self) -> None:
-        self.desired: Desired = desired_of(Manifest.parse(MANIFEST, origin="test"))
+        self.desired: Desired = from_manifest(Manifest.parse(MANIFEST, origin="test"))
         self.google = FakeGoogle(accounts={LEGACY: Account()})
         self.google.policies = {name: policy_pb2.Policy(etag=b"0") for name in (LEGACY, *PROJECTS)}
         self.clock = FakeClock()

@@ -12,7 +12,8 @@ from typing import Any
 import requests
 from google_setup import ACCOUNT, PROVIDER, Google
 
-from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, PROJECT_ID
+from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
+from gcp_wif.issuers.circleci import SAMPLE_PROJECT as PROJECT_ID
 from gcp_wif.names import Principal
 
 Claims = dict[str, Any]

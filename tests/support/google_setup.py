@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from gcp_wif.emulator import Emulator
-from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, PROJECT_ID
+from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
+from gcp_wif.issuers.circleci import SAMPLE_PROJECT as PROJECT_ID
 from gcp_wif.names import Principal, ProviderName
 
 PROVIDER = ProviderName.parse(

@@ -6,9 +6,16 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, circleci_claims
 from gcp_wif.federation import CompiledFederation, evaluate
+from gcp_wif.issuers import profile
+from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
 from gcp_wif.manifest import Manifest
+
+
+def circleci_claims(overrides: Mapping[str, Any], now: float, version: int = 1) -> dict[str, Any]:
+    """Claims as CircleCI's page lists them."""
+    return profile("circleci").sample(overrides, int(now), version=version)
+
 
 P = [
     "1b7e2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b",

@@ -50,7 +50,7 @@ def target_of(manifest: "Manifest", name: str | None) -> Target:
         manifest.provider_name,
         identity.service_account,
         ProjectChoice(identity.project_id, explicit=True) if identity.project_id else None,
-        manifest.issuer.organization_id,
+        manifest.issuer,
         identity.token_lifetime_seconds,
     )
 

@@ -10,6 +10,7 @@ from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, 
 from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import InputError, MissingExtraError
 from gcp_wif.files import read_bounded, write_new
+from gcp_wif.issuers import profile_of
 from gcp_wif.job.context import Context
 from gcp_wif.job.flags import TargetFlags
 from gcp_wif.job.target import ACCOUNT_VARIABLES, POOL_VARIABLES, PROVIDER_VARIABLES, resolve_target
@@ -224,4 +225,5 @@ def _claims(context: Context) -> dict[str, Any]:
     if not text:
         return {}
     claims = SubjectToken.parse(text, origin=circleci.DEFAULT_TOKEN_VARIABLE).claims
-    return {"org": claims.organization_id, "project": claims.text("oidc.circleci.com/project-id")}
+    known = profile_of(claims)
+    return {"org": known.tenant_of(claims).get("organization_id"), "project": known.rule_of(claims).get("project")}

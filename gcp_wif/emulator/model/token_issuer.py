@@ -1,11 +1,10 @@
-"""The token issuer that the emulator plays: CircleCI's, and any other https issuer that a test asks for.
+"""The token issuer that the emulator plays: every kind's, and any other https issuer that a test asks for.
 
 Real keys, RS256 and ES256, made at each start. One key set serves every issuer, so that a provider for any ``iss``
 trusts the tokens that are issued here, unless it has a JWKS of its own.
 """
 
 import json
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,11 +12,9 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-__all__ = ["JWS", "ORGANIZATION_ID", "PROJECT_ID", "USER_ID", "TokenIssuer", "circleci_claims", "uploaded_keys"]
+from gcp_wif.issuers import DEFAULT, profile
 
-ORGANIZATION_ID = "8f3c1d52-6a0b-4c7e-9d21-5b7f3e9a1c04"
-PROJECT_ID = "1b7e2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b"
-USER_ID = "c0ffee00-1234-4abc-9def-0123456789ab"
+__all__ = ["JWS", "TokenIssuer", "uploaded_keys"]
 
 _HOUR = 3600
 
@@ -30,8 +27,8 @@ class TokenIssuer:
 
     def __init__(self) -> None:
         self._keys: dict[str, RSAKey | ECKey] = {
-            "RS256": RSAKey.generate_key(2048, {"kid": "circleci-rs256", "use": "sig", "alg": "RS256"}),
-            "ES256": ECKey.generate_key("P-256", {"kid": "circleci-es256", "use": "sig", "alg": "ES256"}),
+            "RS256": RSAKey.generate_key(2048, {"kid": "issuer-rs256", "use": "sig", "alg": "RS256"}),
+            "ES256": ECKey.generate_key("P-256", {"kid": "issuer-es256", "use": "sig", "alg": "ES256"}),
         }
         self._strangers: dict[str, RSAKey | ECKey] = {}
 
@@ -50,20 +47,25 @@ class TokenIssuer:
         *,
         now: float,
         header: Mapping[str, Any] | None = None,
-        version: int = 1,
+        kind: str = DEFAULT,
         stranger: bool = False,
+        **options: Any,
     ) -> str:
-        """A signed token, CircleCI-shaped by default.
+        """A signed token, shaped as those of ``kind``.
 
         Args:
-            overrides: claims to set; ``None`` as a value takes the claim out. ``org``, ``project`` and ``user`` are
-                shorthands that shape ``iss``, ``aud``, ``sub`` and CircleCI's claims together.
+            overrides: claims to set; ``None`` as a value takes the claim out. Each kind has shorthands that shape
+                several claims together: see its ``sample``.
             now: seconds since 1970.
             header: JOSE header fields to set or, with ``None``, to take out; ``alg`` chooses the key.
-            version: 2 for CircleCI's V2 token, whose ``sub`` goes on with the repository and the ref.
+            kind: of `gcp_wif.issuers`.
             stranger: sign with a key that no issuer publishes, under the key ID of one that it does.
+            options: of the kind, its ``sample_options``.
+
+        Raises:
+            KeyError: there is no such kind.
         """
-        claims = circleci_claims(overrides or {}, now, version)
+        claims = profile(kind).sample(overrides or {}, int(now), **options)
         return self._serialize(claims, header or {}, stranger=stranger)
 
     def sign_claims(self, claims: Mapping[str, Any], *, now: float) -> str:
@@ -94,7 +96,7 @@ class TokenIssuer:
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public", "pairwise"],
             "id_token_signing_alg_values_supported": ["RS256", "ES256"],
-            "claims_supported": ["aud", "sub", "iss", "iat", "exp", "oidc.circleci.com/project-id"],
+            "claims_supported": ["aud", "sub", "iss", "iat", "exp"],
             "scopes_supported": ["openid"],
         }
 
@@ -112,38 +114,3 @@ def uploaded_keys(text: str) -> KeySet:
         return KeySet.import_key_set({"keys": documents})
     except (JoseError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(type(error).__name__) from None
-
-
-def circleci_claims(overrides: Mapping[str, Any], now: float, version: int = 1) -> dict[str, Any]:
-    """Claims as CircleCI's page on OpenID Connect tokens lists them, with ``overrides`` in place.
-
-    Args:
-        overrides: as for `TokenIssuer.sign`.
-        now: seconds since 1970.
-        version: 1, or 2 for the longer ``sub``; without vcs claims both are the same.
-    """
-    given = dict(overrides)
-    organization = str(given.pop("org", ORGANIZATION_ID))
-    project = str(given.pop("project", PROJECT_ID))
-    user = str(given.pop("user", USER_ID))
-    claims: dict[str, Any] = {
-        "iss": f"https://oidc.circleci.com/org/{organization}",
-        "aud": organization,
-        "sub": f"org/{organization}/project/{project}/user/{user}",
-        "iat": int(now),
-        "exp": int(now) + _HOUR,
-        "oidc.circleci.com/org-id": organization,
-        "oidc.circleci.com/project-id": project,
-        "oidc.circleci.com/context-ids": [],
-        "oidc.circleci.com/job-id": str(uuid.UUID(int=1)),
-        "oidc.circleci.com/workflow-id": str(uuid.UUID(int=2)),
-        "oidc.circleci.com/pipeline-id": str(uuid.UUID(int=3)),
-        "oidc.circleci.com/pipeline-definition-id": str(uuid.UUID(int=4)),
-        "oidc.circleci.com/vcs-origin": "github.com/acme/app",
-        "oidc.circleci.com/vcs-ref": "refs/heads/main",
-        "oidc.circleci.com/ssh-rerun": False,
-    } | given
-    origin, ref = claims["oidc.circleci.com/vcs-origin"], claims["oidc.circleci.com/vcs-ref"]
-    if version == 2 and origin and ref and "sub" not in given:
-        claims["sub"] += f"/vcs-origin/{origin}/vcs-ref/{ref}"
-    return {name: value for name, value in claims.items() if value is not None}

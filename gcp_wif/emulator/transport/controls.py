@@ -1,10 +1,10 @@
 """The emulator's own endpoints, under ``/emulator/`` on the HTTP port. No call of these is logged or made to fail.
 
 ``POST /emulator/tokens``
-    ``{"claims"?: {…}, "header"?: {…}, "version"?: 1 | 2, "stranger"?: bool}`` answers ``{"token"}``: a signed subject
-    token, CircleCI-shaped. ``null`` takes a claim or a header field out; ``org``, ``project`` and ``user`` shape the
-    claims that hold them; any ``iss`` is signed for, by one key set. ``header`` chooses ``alg`` (RS256, ES256) and
-    ``kid``. ``version`` 2 gives CircleCI's longer ``sub``. ``stranger`` signs with a key that nobody publishes.
+    ``{"claims"?: {…}, "kind"?: KIND, "header"?: {…}, "stranger"?: bool, OPTION?: …}`` answers ``{"token"}``: a signed
+    subject token, shaped as those of ``kind`` (see `gcp_wif.issuers`, which also has its options and shorthands).
+    ``null`` takes a claim or a header field out; any ``iss`` is signed for, by one key set. ``header`` chooses ``alg``
+    (RS256, ES256) and ``kid``. ``stranger`` signs with a key that nobody publishes.
 
 ``GET /emulator/requests``
     ``{"requests": [{"method", "path", "status", "call", "caller", "query", "fields"}, …]}``, oldest first, at most
@@ -54,6 +54,7 @@ from joserfc.errors import JoseError
 from gcp_wif.emulator.model.errors import invalid
 from gcp_wif.emulator.model.state import Settings
 from gcp_wif.emulator.services.gateway import Answer, Gateway
+from gcp_wif.issuers import DEFAULT, kinds, profile
 
 __all__ = ["clear_faults", "clear_requests", "clock", "configure", "faults", "sign"]
 
@@ -67,20 +68,23 @@ def sign(gateway: Gateway, body: Mapping[str, Any]) -> Answer:
         ApiError: INVALID_ARGUMENT.
     """
     claims, header = body.get("claims") or {}, body.get("header") or {}
-    version, stranger = body.get("version", 1), body.get("stranger", False)
+    kind, stranger = body.get("kind", DEFAULT), body.get("stranger", False)
     if not isinstance(claims, dict) or not isinstance(header, dict):
         raise invalid("claims and header must be objects.")
-    if (
-        set(body) - {"claims", "header", "version", "stranger"}
-        or version not in (1, 2)
-        or stranger not in (True, False)
-    ):
-        raise invalid("A token has claims, header, version (1 or 2) and stranger (true or false).")
+    if kind not in kinds():
+        raise invalid(f"There is no such kind; there are {', '.join(kinds())}.")
+    allowed = profile(kind).sample_options
+    options = {name: value for name, value in body.items() if name in allowed}
+    wrong = [name for name, value in options.items() if value not in allowed[name]]
+    if set(body) - {"claims", "header", "kind", "stranger", *allowed} or wrong or stranger not in (True, False):
+        names = "".join(f", {name} ({' or '.join(map(str, values))})" for name, values in allowed.items())
+        raise invalid(f"A token has claims, header, kind, stranger (true or false){names}.")
     now = gateway.state.clock.now()
     try:
-        return {"token": gateway.issuer.sign(claims, now=now, header=header, version=version, stranger=stranger)}
+        token = gateway.issuer.sign(claims, now=now, header=header, kind=kind, stranger=stranger, **options)
     except (JoseError, TypeError, ValueError):  # such as a claim beyond any JSON, or a `crit` that is no list
         raise invalid("No such token can be made.") from None
+    return {"token": token}
 
 
 def faults(gateway: Gateway) -> Answer:

@@ -1,7 +1,7 @@
 """The HTTP side: bodies, answers, dropped connections, and a threaded server on 127.0.0.1.
 
-Google's paths are in `routes`, the emulator's own in `controls`. The issuer that it plays answers discovery at
-``/org/ORGANIZATION/.well-known/openid-configuration``, and at the root for the root issuer.
+Google's paths are in `routes`, the emulator's own in `controls`. The issuers that it plays answer discovery at the
+paths that they have on their own hosts.
 """
 
 import json
@@ -21,6 +21,7 @@ from gcp_wif.emulator.model.errors import ApiError, StsError, invalid, not_found
 from gcp_wif.emulator.services.gateway import Answer, Dropped, Gateway, Planned, Request
 from gcp_wif.emulator.transport import controls
 from gcp_wif.emulator.transport.routes import google_routes
+from gcp_wif.issuers import kinds, profile
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -28,10 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Application", "serve"]
 
 _MAX_BODY = 1 << 20
-_ORGANIZATION = re.compile(
-    r"(?P<path>(?:/org/[0-9a-f-]{36})?)/\.well-known/(?P<what>openid-configuration|jwks-pub\.json)"
-)
-_CIRCLECI = "https://oidc.circleci.com"
+_WELL_KNOWN = re.compile(r"(?P<path>.*)/\.well-known/(?P<what>openid-configuration|jwks-pub\.json)")
 
 
 class Application:
@@ -74,9 +72,14 @@ class Application:
                 if handler is None:
                     raise not_found()
                 return 200, handler(request)
-            issued = _ORGANIZATION.fullmatch(request.path) if request.method == "GET" else None
-            if issued:
-                return 200, self._issuer(request, issued["path"], issued["what"])
+            issued = _WELL_KNOWN.fullmatch(request.path) if request.method == "GET" else None
+            issuer = (
+                next(filter(None, (profile(each).issuer_at(issued["path"]) for each in kinds())), None)
+                if issued
+                else None
+            )
+            if issued and issuer:
+                return 200, self._issuer(request, issued["path"], issued["what"], issuer)
             return 200, self._google(request)
         except Planned as planned:
             return planned.status, planned.body
@@ -99,11 +102,16 @@ class Application:
             raise
         return self.gateway.run(name, handler, _plain(request, body), arguments)
 
-    def _issuer(self, request: HttpRequest, path: str, what: str) -> Answer:
+    def _issuer(self, request: HttpRequest, path: str, what: str, issuer: str) -> Answer:
         if what == "jwks-pub.json":
             return self.gateway.issuer.jwks()
         host = request.host_url.rstrip("/")
-        return self.gateway.issuer.discovery(_CIRCLECI + path, f"{host}{path}/.well-known/jwks-pub.json")
+        return self.gateway.issuer.discovery(issuer, f"{host}{path}/.well-known/jwks-pub.json")
+
+
+def _issuer_at(path: str) -> str | None:
+    """The issuer of some kind whose discovery document stands below ``path``."""
+    return next(filter(None, (profile(kind).issuer_at(path) for kind in kinds())), None)
 
 
 def json_body(request: HttpRequest) -> Answer:

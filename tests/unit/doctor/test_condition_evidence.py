@@ -2,9 +2,10 @@
 
 import pytest
 from google_setup import PROVIDER
+from rules import circleci_claims
 
 from gcp_wif.doctor import Evidence, diagnose
-from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, circleci_claims
+from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
 
 NOW = 1_800_000_000.0
 

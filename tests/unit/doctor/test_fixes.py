@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from google_setup import ACCOUNT, PROVIDER
+from rules import circleci_claims
 
 from gcp_wif.doctor import Evidence, Finding, diagnose
 from gcp_wif.doctor.evidence import Binding
-from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, PROJECT_ID, circleci_claims
+from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
+from gcp_wif.issuers.circleci import SAMPLE_PROJECT as PROJECT_ID
 from gcp_wif.names import ServiceAccountEmail
 
 NOW = 1_800_000_000.0

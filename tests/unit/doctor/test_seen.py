@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from google_setup import ACCOUNT, PROVIDER
 from provisioned import MANIFEST
+from rules import circleci_claims
 
 from gcp_wif.doctor import Evidence, Report, diagnose
 from gcp_wif.doctor.sources import from_files, from_manifest
-from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, PROJECT_ID, circleci_claims
 from gcp_wif.errors import InputError
+from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
+from gcp_wif.issuers.circleci import SAMPLE_PROJECT as PROJECT_ID
 from gcp_wif.manifest import Manifest
 from gcp_wif.names import Principal
 
@@ -142,7 +144,7 @@ def test_a_condition_of_the_manifest_is_mended_in_the_manifest() -> None:
     assert f"add to allow of [identities.deploy]: {rule}" in found.fix[0]
     tag = diagnose(planned(**{"oidc.circleci.com/vcs-ref": "refs/tags/v1"})).broken
     assert tag is not None
-    assert 'ref = "refs/tags/v1"' in tag.fix[0]
+    assert 'tag = "v1"' in tag.fix[0]
     rerun = diagnose(planned(**{"oidc.circleci.com/ssh-rerun": True})).broken
     assert rerun is not None
     assert "allow_ssh_rerun = true" in rerun.fix[0]

@@ -38,7 +38,7 @@ def header_of(token: str) -> dict[str, Any]:
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
 def test_a_header_field_that_nobody_knows_is_ignored(algorithm: str, google: Google, exchange) -> None:
     token = google.emulator.token({"alg": algorithm, "acme": "x"})
-    assert header_of(token) == {"alg": algorithm, "typ": "JWT", "acme": "x", "kid": f"circleci-{algorithm.lower()}"}
+    assert header_of(token) == {"alg": algorithm, "typ": "JWT", "acme": "x", "kid": f"issuer-{algorithm.lower()}"}
     assert "access_token" in exchange(token)
 
 
@@ -139,7 +139,7 @@ def test_the_issuer_answers_discovery(google: Google) -> None:
         assert document["issuer"] == f"https://oidc.circleci.com{path}"
         keys = requests.get(document["jwks_uri"], timeout=10).json()["keys"]
         assert sorted((key["kid"], key["alg"]) for key in keys) == [
-            ("circleci-es256", "ES256"),
-            ("circleci-rs256", "RS256"),
+            ("issuer-es256", "ES256"),
+            ("issuer-rs256", "RS256"),
         ]
         assert not any("d" in key for key in keys)

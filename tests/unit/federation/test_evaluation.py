@@ -8,9 +8,10 @@ import pytest
 from google_setup import PROVIDER
 from hypothesis import example, given
 from hypothesis import strategies as st
+from rules import circleci_claims
 
-from gcp_wif.emulator.model.token_issuer import ORGANIZATION_ID, circleci_claims
 from gcp_wif.federation import ProviderRules, check_token, evaluate, extract, lint_provider
+from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
 from gcp_wif.refusals import RefusalKind
 
 ISSUER = f"https://oidc.circleci.com/org/{ORGANIZATION_ID}"

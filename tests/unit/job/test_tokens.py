@@ -8,6 +8,7 @@ import pytest
 
 from gcp_wif.credential_config import FileSource, TokenFormat
 from gcp_wif.errors import InputError, UnavailableError
+from gcp_wif.issuers import profile
 from gcp_wif.job.flags import TokenFlags
 from gcp_wif.job.tokens import obtain_token, read_token_file
 
@@ -16,7 +17,7 @@ ORG = "8f3c1d52-6a0b-4c7e-9d21-5b7f3e9a1c04"
 
 @pytest.fixture
 def obtain(run_context, make_jwt):
-    def run(environ=None, given=b"", program=None, organization_id=None, token_type=None, **flags):
+    def run(environ=None, given=b"", program=None, issuer=None, token_type=None, **flags):
         context = run_context(environ, given)
         kinds = {} if token_type is None else {"subject_token_type": token_type}
         return obtain_token(
@@ -24,7 +25,7 @@ def obtain(run_context, make_jwt):
             context.environ,
             context.stdin,
             now=context.clock(),
-            organization_id=organization_id,
+            issuer=issuer,
             run=program,
             **kinds,
         )
@@ -158,7 +159,10 @@ def test_the_jobs_organisation_and_the_manifests(obtain, jwt) -> None:
     assert obtain({"CIRCLE_OIDC_TOKEN": jwt, "CIRCLE_ORGANIZATION_ID": ORG})
     for where in ({"CIRCLE_ORGANIZATION_ID": ORG[:-1] + "5"}, {}):
         with pytest.raises(InputError) as caught:
-            obtain({"CIRCLE_OIDC_TOKEN": jwt} | where, organization_id=None if where else ORG[:-1] + "5")
+            obtain(
+                {"CIRCLE_OIDC_TOKEN": jwt} | where,
+                issuer=None if where else profile("circleci").issuer({"organization_id": ORG[:-1] + "5"}, None, None),
+            )
         assert caught.value.code == "WIF206"
 
 

@@ -14,7 +14,8 @@ from fake_google import Account, Lost
 from google.api_core import exceptions
 from google.iam.v1 import policy_pb2
 
-from gcp_wif.provisioning import Change, Grant, Plan, PolicyChange, ResourceChange, RetryPolicy, plan, plan_destroy
+from gcp_wif.desired import Grant
+from gcp_wif.provisioning import Change, Plan, PolicyChange, ResourceChange, RetryPolicy, plan, plan_destroy
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from admin_world import LEGACY, POOL, PROVIDER, USER, World, complete_world
 from google.api_core import exceptions
 from google.iam.v1 import policy_pb2
 
+from gcp_wif.desired import Grant
 from gcp_wif.errors import UnavailableError
-from gcp_wif.provisioning import Grant, Observed, Plan, PolicyChange, ResourceChange, plan, wait_until_visible
+from gcp_wif.provisioning import Observed, Plan, PolicyChange, ResourceChange, plan, wait_until_visible
 
 BROKEN = requests.ConnectionError("connection reset")
 
