@@ -11,6 +11,8 @@ through `shown` first.
 import re
 from typing import ClassVar
 
+from gcp_wif.install import install_command
+
 __all__ = [
     "GcpWifError",
     "InputError",
@@ -56,7 +58,7 @@ class MissingExtraError(InputError):
 
     def __init__(self, extra: str, *, command: str) -> None:
         super().__init__(
-            f"`gcp-wif {command}` needs the extra `{extra}`: run  pip install 'gcp-wif[{extra}]'",
+            f"`gcp-wif {command}` needs the extra `{extra}`: run  {install_command(extra)}",
             code="WIF002",
         )
         self.extra = extra
