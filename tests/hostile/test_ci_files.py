@@ -5,6 +5,7 @@ of the manifest. What goes in is bounded before anything is made of it.
 """
 
 import json
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -81,14 +82,20 @@ def test_no_text_of_the_file_becomes_a_step(place: str, text: str) -> None:
     assert jobs[next(iter(jobs))]["steps"][1] == {"run": "gcp-wif login --manifest gcp-wif.toml --identity deploy"}
 
 
-@given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
+paths = st.text(st.characters(exclude_categories=["C", "Z"]) | st.sampled_from("<>'\"$`;\\ "), min_size=1, max_size=30)
+
+
+@given(st.text(max_size=30), st.text(max_size=30), paths)
 def test_any_text_comes_back_as_text(job: str, step: str, manifest: str) -> None:
     """W23: whatever the job, its steps and the manifest's path are called."""
-    login = Login(job, (step,), {}, (), (), ())
-    jobs = pasted([login], manifest)
+    jobs = pasted([Login(job, (step,), {}, (), (), ())], manifest)
     assert list(jobs) == [job]
     command = jobs[job]["steps"][1]["run"]
-    assert "<<" not in command.replace("\\<<", "")
+    literal = command.replace("\\<<", "")
+    assert "<<" not in literal, "CircleCI would read an expression"
+    assert shlex.split(command.replace("\\<<", "<<")) == [
+        "gcp-wif", "login", "--manifest", manifest, "--identity", "deploy"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", [*TEXTS, '"\n[identities.evil]\ndirect = true\n', "/x\n[identities.evil]\n"])
@@ -101,9 +108,10 @@ def test_no_text_of_the_file_becomes_a_line_of_the_manifest(cli: Any, tmp_path: 
     done = cli("init", *flags, **JOB)
     assert "Traceback" not in done.stderr
     assert "\x1b" not in done.stderr + done.stdout
-    if done.returncode:
+    if place == "branch" and done.returncode:  # no branch has such a name
         assert (done.returncode, path.exists()) == (2, False)
         return
+    assert done.returncode == 0, done.stderr
     made = tomllib.loads(path.read_text())
     assert set(made["identities"]) == {"deploy"}
     assert list(made["identities"]["deploy"]) == ["service_account", "create", "allow"]
