@@ -127,7 +127,7 @@ def _login(job: str, used: list[tuple[str, Any]], logins: Mapping[str, Any], con
     variables: dict[str, str] = {}
     notes: list[str] = []
     for name, given in used:
-        kind = "orb" if "/" in name else "inline"
+        kind = "orb" if "/" in name and name not in logins else "inline"
         body = logins.get(name)
         declared = _table(body, "parameters") if isinstance(body, dict) else {}
         defaults = {parameter: spec.get("default") for parameter, spec in declared.items() if isinstance(spec, dict)}
