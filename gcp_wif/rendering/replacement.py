@@ -31,7 +31,7 @@ def replacement(logins: Iterable[Login], manifest: str, identities: Mapping[str,
     for login in logins:
         lines.append(f"{login.job}: instead of {', '.join(login.how)}")
         words = ["gcp-wif", "login", "--manifest", manifest, "--identity", identities[login.job]]
-        commands = [install, " ".join(map(shell_line, words))]
+        commands = [install, " ".join(words)]
         jobs[login.job] = {"steps": [{"run": command.replace("<<", "\\<<")} for command in commands]}
     document = yaml.safe_dump({"jobs": jobs}, sort_keys=False, width=float("inf"))
     return "".join(f"# {as_comment(line)}\n" for line in lines) + document
