@@ -13,6 +13,7 @@ import re
 from typing import ClassVar
 
 from gcp_wif import secrets
+from gcp_wif.install import install_command
 from gcp_wif.limits import MESSAGE_CHARACTERS, OUTSIDE_CHARACTERS
 from gcp_wif.safe_text import one_line, visible
 
@@ -62,7 +63,7 @@ class MissingExtraError(InputError):
 
     def __init__(self, extra: str, *, command: str) -> None:
         super().__init__(
-            f"`gcp-wif {command}` needs the extra `{extra}`: run  pip install 'gcp-wif[{extra}]'",
+            f"`gcp-wif {command}` needs the extra `{extra}`: run  {install_command(extra)}",
             code="WIF002",
         )
         self.extra = extra

@@ -8,15 +8,18 @@ import typer
 from gcp_wif.ci import circleci, circleci_config
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, run_context, terminal
 from gcp_wif.cli.output import Terminal
-from gcp_wif.errors import InputError, MissingExtraError
+from gcp_wif.errors import InputError, MissingExtraError, shown
 from gcp_wif.files import read_bounded, write_new
+from gcp_wif.install import install_command
 from gcp_wif.issuers import profile_of
 from gcp_wif.job.context import Context
 from gcp_wif.job.flags import TargetFlags
 from gcp_wif.job.target import ACCOUNT_VARIABLES, POOL_VARIABLES, PROVIDER_VARIABLES, resolve_target
+from gcp_wif.limits import CI_CONFIG_BYTES
 from gcp_wif.manifest import Manifest
 from gcp_wif.manifest.writing import Draft, DraftIdentity, toml_text
 from gcp_wif.names import ProjectId, ServiceAccountEmail
+from gcp_wif.rendering.replacement import replacement
 from gcp_wif.subject_token import SubjectToken
 
 __all__ = ["main"]
@@ -84,7 +87,7 @@ def main(options: _Options, common: CommonOptions) -> None:
     instead = None
     if logins:
         owners = {login.job: _identity_name(_account_of(login, options, context)) for login in logins}
-        instead = circleci_config.replacement(logins, options.manifest, owners)
+        instead = replacement(logins, options.manifest, owners, install_command())
         if not common.as_json:
             out.raw(instead.encode())
     result = {"manifest": str(path), "identities": list(made.identities), "notes": list(draft.notes)}
@@ -104,7 +107,7 @@ def _logins(options: _Options, context: Context) -> list[circleci_config.Login]:
     if options.from_circleci is None:
         return []
     path = Path(context.cwd, options.from_circleci)
-    data = read_bounded(path, circleci_config.MAX_CONFIG_BYTES, origin="--from-circleci")
+    data = read_bounded(path, CI_CONFIG_BYTES, origin="--from-circleci")
     found = circleci_config.find_logins(data.decode(errors="replace"), origin=options.from_circleci)
     if not found:
         raise InputError(
@@ -123,9 +126,10 @@ def _account_of(login: circleci_config.Login, options: _Options, context: Contex
     if not value and options.service_account and len(options.service_account) == 1:
         return ServiceAccountEmail.parse(options.service_account[0], origin="--service-account")
     if not value:
-        where = f"the context {', '.join(login.contexts)}" if login.contexts else "the project's settings"
+        where = f"the context {', '.join(map(shown, login.contexts))}" if login.contexts else "the project's settings"
         raise InputError(
-            f"The job {login.job} takes its account from {variable}, whose value is in {where} and not in the file.",
+            f"The job {shown(login.job)} takes its account from {variable}, whose value is in {where} and not in the "
+            "file.",
             hint=f"Set {variable} for this command, or give --service-account where all jobs share one.",
             code="WIF122",
         )
