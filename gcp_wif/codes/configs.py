@@ -53,7 +53,7 @@ CONFIGS = (
         "Each client library that reads the config would run that program in the job.",
         (
             "If you know the program, add --allow-executable.",
-            'For gcp-wif itself give its absolute path: --executable-command="$(command -v gcp-wif) token '
+            'This program needs no flag, but its absolute path: --executable-command="$(command -v gcp-wif) token '
             '--executable-response"',
         ),
         INPUT,
