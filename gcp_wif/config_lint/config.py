@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from gcp_wif.config_lint.finding import FileReport
 from gcp_wif.config_lint.places import Places, Scalar, scan_json
+from gcp_wif.config_lint.secrets import has_secret_shape
 from gcp_wif.config_lint.showing import origin_of
 from gcp_wif.config_lint.sources import Allowed, lint_range, lint_source
 from gcp_wif.credential_config import CredentialConfig, read_document
@@ -150,7 +151,7 @@ def _endpoints(report: FileReport, document: Mapping[str, Any], allowed: Allowed
     universe = document.get("universe_domain", DEFAULT_UNIVERSE)
     if not isinstance(universe, str) or not universe:
         return Endpoints()
-    if universe in (DEFAULT_UNIVERSE, allowed.universe_domain):
+    if allowed.admits(universe):
         return Endpoints(universe)
     try:
         Endpoints.resolve({}, universe)
@@ -159,7 +160,8 @@ def _endpoints(report: FileReport, document: Mapping[str, Any], allowed: Allowed
         report.add(error.code, ("universe_domain",), message, f"Write {DEFAULT_UNIVERSE} for Google's public cloud.")
     else:
         message = f"The config is for another universe than Google's public cloud: {shown(universe)}."
-        fix = f"--universe-domain {universe}, where that is your own cloud; else look at who changed the file."
+        asked = "DOMAIN" if has_secret_shape(universe) else universe
+        fix = f"--universe-domain {asked}, where that is your own cloud; else look at who changed the file."
         report.add("WIF461", ("universe_domain",), f"{message} Tokens would be sent there.", fix)
     return Endpoints(allowed.universe_domain or DEFAULT_UNIVERSE)
 

@@ -100,8 +100,13 @@ def _shape(text: str) -> str | None:
 
 
 def _is_authorization(text: str) -> bool:
+    return len(text) < 10_000 and _AUTHORIZATION.fullmatch(text) is not None and not _is_placeholder(text)
+
+
+def _is_placeholder(text: str) -> bool:
+    """Whether a template or a shell is to put the value there: ``${TOKEN}``, ``Bearer {{ token }}``."""
     match = _AUTHORIZATION.fullmatch(text) if len(text) < 10_000 else None
-    return match is not None and not _PLACEHOLDER.match(match[1])
+    return _PLACEHOLDER.match(match[1] if match else text) is not None
 
 
 def _is_secret_name(key: str) -> bool:
@@ -152,7 +157,7 @@ def _raw_secrets(text: str, *, broken: bool) -> Iterator[tuple[int, str]]:
 def _scalar_secret(scalar: Scalar, plain: tuple[str, ...]) -> str | None:
     if scalar.key is not None and scalar.value not in ("", "true", "false", "null"):
         named = _is_secret_name(scalar.key) and not any(part.partition("[")[0] in plain for part in scalar.path)
-        if named and not _PLACEHOLDER.match(scalar.value):
+        if named and not _is_placeholder(scalar.value):
             is_shown = _shape(scalar.key) is None and scalar.key.isprintable() and len(scalar.key) <= 60
             return f"a secret in the field {scalar.key}" if is_shown else "a secret in a field"
         if _is_authorization(scalar.value):

@@ -20,7 +20,7 @@ def origin_of(url: str) -> str:
     match = re.match(r"(https?://)(?:[^/?#\\]*@)?([^/?#\\@]*)(.*)", url, re.IGNORECASE | re.DOTALL)
     found = parse_url(match[1] + match[2]) if match and "@" not in match[3] else None
     if found is None or has_secret_shape(found.host):
-        return "a URL that is not shown, since it may hold a secret"
+        return "an address that is not shown (it may hold a secret)"
     return f"{found.scheme}://{found.host}" + (f":{found.port}" if found.port else "")
 
 

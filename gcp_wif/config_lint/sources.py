@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from gcp_wif.config_lint.finding import FileReport
 from gcp_wif.config_lint.showing import origin_of, program_of
-from gcp_wif.endpoints import Url, parse_url
+from gcp_wif.endpoints import DEFAULT_UNIVERSE, Url, parse_url
 from gcp_wif.errors import shown
 
 __all__ = ["Allowed", "lint_range", "lint_source"]
@@ -42,6 +42,10 @@ class Allowed(NamedTuple):
     executable: bool = False
     universe_domain: str | None = None
     hosts: frozenset[str] = frozenset()
+
+    def admits(self, universe: str) -> bool:
+        """Whether a config may be for this universe."""
+        return universe in (DEFAULT_UNIVERSE, self.universe_domain)
 
 
 def lint_source(report: FileReport, source: Mapping[str, Any], token_type: object, allowed: Allowed) -> None:

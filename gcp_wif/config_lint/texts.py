@@ -79,7 +79,7 @@ def _config(
         if manifest is not None and is_other_federation(parsed.document):
             message = "The manifest has no identity for a workforce pool, X.509 or AWS."
             parsed.report.add("WIF460", ("audience",), message, "Check this file without --manifest.")
-        elif manifest is not None and config is not None:
+        elif manifest is not None and config is not None and allowed.admits(config.universe_domain):
             lint_drift(parsed.report, parsed.document, config, manifest, manifest_name)
     return found + parsed.report.findings
 
