@@ -129,6 +129,28 @@ def test_a_repeated_key_hides_no_program() -> None:
     assert codes('{"credential_source": {"file": "/t"},' + text[1:]) == {"WIF453", "WIF455"}
 
 
+@pytest.mark.parametrize("place", ["upper case", "mixed case", "inside another", "in a list"])
+def test_a_program_in_another_place_is_found(place: str) -> None:
+    """D16: Go's clients take `"Executable"` for `"executable"`, and credentials may be inside credentials."""
+    program = {"executable": {"command": "/bin/x --password hunter2"}}
+    text = {
+        "upper case": config(CREDENTIAL_SOURCE={"EXECUTABLE": {"COMMAND": "/bin/x"}}),
+        "mixed case": source(file="/t", Executable={"command": "/bin/x"}),
+        "inside another": json.dumps(
+            {"type": "impersonated_service_account", "source_credentials": GOOD | {"credential_source": program}}
+        ),
+        "in a list": config(extra=[program]),
+    }[place]
+    found = list(check_text("x.json", text))
+    assert "WIF455" in {each.code for each in found}
+    assert "hunter2" not in str(found)
+
+
+def test_a_url_under_a_name_in_another_case_is_found() -> None:
+    """W15: of `token_url` and `TOKEN_URL`, Go's clients take the last."""
+    assert codes(config(TOKEN_URL="https://sts.evil.example/v1/token")) == {"WIF463", "WIF464"}
+
+
 def test_many_findings_of_one_kind_bury_no_other() -> None:
     """D16, W21: a thousand unknown fields are counted, and the program is named."""
     text = config(**{f"x{number}": 1 for number in range(1000)}, credential_source={"executable": {"command": "/x"}})
@@ -450,9 +472,12 @@ def test_the_diff_shows_no_secret() -> None:
 
 
 @pytest.mark.parametrize("field", [*GOOD, "client_secret", "surprise"])
-def test_no_finding_shows_a_token_wherever_it_is(field: str) -> None:
-    """W18: whatever field a JWT was pasted into."""
-    token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
+@pytest.mark.parametrize(
+    "token",
+    ["eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl", "glpat-c2lnbmF0dXJlc2lnbmF0", "hvs.c2lnbmF0dXJlc2lnbmF0"],
+)
+def test_no_finding_shows_a_token_wherever_it_is(token: str, field: str) -> None:
+    """W18: whatever field a token was pasted into."""
     for value in (token, {"url": token}, {"file": token}, {"executable": {"command": f"x {token}"}}, {token: token}):
         found = list(check_text("x.json", config(**{field: value}), manifest=Manifest.parse(MANIFEST, origin="test")))
         assert "WIF451" in {each.code for each in found}
@@ -538,6 +563,18 @@ BIG = {
     "one long word": "a" * 990_000,
     "one long host": json.dumps({"token_url": "https://" + "a." * 490_000}),
 }
+
+
+@pytest.mark.slow
+def test_a_diff_takes_no_long_time(tmp_path: Path) -> None:
+    """W21: `--manifest` and a config with 60,000 fields more."""
+    path, manifest = tmp_path / "x.json", tmp_path / "gcp-wif.toml"
+    path.write_text(config(**{f"k{number}": 1 for number in range(60_000)}))
+    manifest.write_text(MANIFEST)
+    seconds, megabytes, code, told = measured(path, "--manifest", str(manifest))
+    assert code == 1, told
+    assert "WIF459" in told
+    assert (seconds < 5, megabytes < 300) == (True, True), (seconds, megabytes)
 
 
 @pytest.mark.slow
