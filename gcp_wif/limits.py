@@ -74,11 +74,25 @@ YAML_DEPTH = 64
 INSTALL_CHARACTERS = 1_000
 """The longest command that installs gcp-wif: one line of a shell script."""
 
+__all__ = [
+    "MAX_CONFIG_BYTES",
+    "MAX_CONFIG_DEPTH",
+    "MAX_DIFF_LINES",
+    "MAX_FINDINGS_OF_A_KIND",
+    "MAX_LINTED_BYTES",
+    "MAX_MANIFEST_PROBLEMS",
+    "MAX_SUGGESTIONS",
+    "MAX_TOML_KEY_PARTS",
+]
+
 MAX_CONFIG_BYTES = 64 * 1024
 """The largest file that is read as a credential config; real ones have about 1 KiB."""
 
 MAX_CONFIG_DEPTH = 16
 """The deepest nesting of objects and arrays that `check` follows in a credential config; real ones have 4 levels."""
+
+MAX_DIFF_LINES = 200
+"""The most lines of a credential config that are compared with the manifest's; real ones have about 20."""
 
 MAX_LINTED_BYTES = 1_000_000
 """The largest file that `check` looks at."""

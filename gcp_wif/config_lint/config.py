@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from gcp_wif.config_lint.finding import FileReport
 from gcp_wif.config_lint.places import Places, Scalar, scan_json
 from gcp_wif.config_lint.secrets import has_secret_shape
-from gcp_wif.config_lint.showing import origin_of
+from gcp_wif.config_lint.showing import origin_of, program_of
 from gcp_wif.config_lint.sources import Allowed, lint_range, lint_source
 from gcp_wif.credential_config import CredentialConfig, read_document
 from gcp_wif.endpoints import DEFAULT_UNIVERSE, Endpoints, parse_url
@@ -119,6 +119,8 @@ def lint_config(parsed: Parsed, allowed: Allowed) -> CredentialConfig | None:
         report.add("WIF402", ("workforce_pool_user_project",), message, "Remove it: google-auth refuses the config.")
     for scalar in report.places.scalars:
         _lint_unknown(report, scalar, is_key=is_key)
+        if not allowed.executable:
+            _lint_hidden_program(report, scalar)
     return config
 
 
@@ -178,6 +180,19 @@ def _lint_google_url(report: FileReport, field: str, url: str, endpoints: Endpoi
         )
         message = f"`{field}` does not end as Google's does: {ending}."
         report.add("WIF454", (field,), message, "Google would answer 404. Generate the config again.")
+
+
+def _lint_hidden_program(report: FileReport, scalar: Scalar) -> None:
+    """A program elsewhere than where `lint_source` looks.
+
+    Go's clients take field names in any case, and a config may be inside another (``source_credentials``).
+    """
+    path = scalar.path
+    if scalar.key is None or path == (*_SOURCE, "executable", "command"):
+        return
+    if scalar.key.lower() == "command" and len(path) > 1 and path[-2].lower() == "executable":
+        message = f"The config runs a program wherever it is used: {shown(program_of(scalar.value))}."
+        report.add("WIF455", path, message, "Look at who added it: no tool writes a program there.")
 
 
 def _lint_unknown(report: FileReport, scalar: Scalar, *, is_key: bool) -> None:

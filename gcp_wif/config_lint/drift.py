@@ -8,6 +8,7 @@ from gcp_wif.config_lint.finding import FileReport
 from gcp_wif.config_lint.showing import masked
 from gcp_wif.credential_config import CredentialConfig, FileSource
 from gcp_wif.endpoints import DEFAULT_UNIVERSE, Endpoints
+from gcp_wif.limits import MAX_DIFF_LINES
 from gcp_wif.manifest import Identity, Manifest
 
 __all__ = ["lint_drift"]
@@ -39,7 +40,8 @@ def lint_drift(
     import difflib
 
     theirs, ours = (json.dumps(masked(each), indent=2).splitlines() for each in (document, wanted))
-    diff = tuple(difflib.unified_diff(theirs, ours, report.name, "from the manifest", lineterm=""))
+    # difflib takes quadratic time; a config of that many lines is not understood by reading a diff either.
+    diff = tuple(difflib.unified_diff(theirs[:MAX_DIFF_LINES], ours, report.name, "from the manifest", lineterm=""))
     message = f"The config differs from the manifest's identity {identity.name}."
     report.add("WIF459", path, message, _command(report.name, config, identity, manifest_name), diff)
 

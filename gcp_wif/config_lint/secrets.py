@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from gcp_wif.config_lint.finding import LintFinding
 from gcp_wif.config_lint.places import Places, Scalar
 
-__all__ = ["has_secret_shape", "secret_findings"]
+__all__ = ["has_secret_shape", "hide_secrets", "secret_findings"]
+
+_HIDDEN = "(not shown)"
 
 _FIX = "Take it out of the file and of the repository's history, and revoke it: whoever has read it can use it."
 
@@ -93,6 +95,14 @@ _RAW_FIELD = re.compile(r"\"([A-Za-z_-]{1,60})\"\s{0,20}:\s{0,20}\"[^\"$]")
 def has_secret_shape(text: str) -> bool:
     """Whether some part of ``text`` has the shape of a secret, or all of it that of an authorization header."""
     return _shape(text) is not None or _is_authorization(text)
+
+
+def hide_secrets(text: str) -> str:
+    """Replace each word of ``text`` that has the shape of a secret, for messages with names and values of a file."""
+    if _shape(text) is None:
+        return text
+    hidden = re.sub(r"[^\s'\"]+", lambda word: _HIDDEN if _shape(word[0]) else word[0], text)
+    return hidden if _shape(hidden) is None else _HIDDEN
 
 
 def _shape(text: str) -> str | None:

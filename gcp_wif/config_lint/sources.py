@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gcp_wif.config_lint.finding import FileReport
+from gcp_wif.config_lint.secrets import has_secret_shape
 from gcp_wif.config_lint.showing import origin_of, program_of
 from gcp_wif.endpoints import DEFAULT_UNIVERSE, Url, parse_url
 from gcp_wif.errors import shown
@@ -166,7 +167,8 @@ def _lint_token_url(report: FileReport, path: tuple[str, ...], url: str, allowed
         report.add("WIF457", path, message, "Use https, or an address of this machine.")
     elif not _TOKEN_HOSTS.fullmatch(found.host) and found.host not in allowed.hosts:
         message = f"The token is fetched from {origin_of(url)}, which is neither this machine nor a known CI system."
-        fix = f"--allow-host {found.host}, where that is your own token service; else look at who changed the file."
+        host = "HOST" if has_secret_shape(found.host) else found.host
+        fix = f"--allow-host {host}, where that is your own token service; else look at who changed the file."
         report.add("WIF463", path, message + " The headers of the config are sent there.", fix)
 
 

@@ -7,8 +7,9 @@ from gcp_wif.config_lint.config import is_other_federation, lint_config, parse_c
 from gcp_wif.config_lint.drift import lint_drift
 from gcp_wif.config_lint.finding import LintFinding, bounded
 from gcp_wif.config_lint.places import Places, scan_toml
-from gcp_wif.config_lint.secrets import secret_findings
+from gcp_wif.config_lint.secrets import hide_secrets, secret_findings
 from gcp_wif.config_lint.sources import Allowed
+from gcp_wif.errors import shown
 from gcp_wif.manifest import Manifest, ManifestError, ManifestProblem
 
 __all__ = ["check_text"]
@@ -51,7 +52,10 @@ def check_text(
         if name.lower().endswith(".toml")
         else _config(name, bare, allowed, manifest, manifest_name, marked=bare != text)
     )
-    yield from bounded((*wrong, *found))
+    for each in bounded((*wrong, *found)):
+        # The rules above show names and paths; a person may have pasted a secret into any of them.
+        diff = tuple(hide_secrets(line) for line in each.diff)
+        yield each._replace(message=hide_secrets(each.message), fix=hide_secrets(each.fix), diff=diff)
 
 
 def _decoded(name: str, data: bytes) -> tuple[str, tuple[LintFinding, ...]]:
@@ -97,5 +101,6 @@ def _manifest(name: str, text: str) -> Iterator[LintFinding]:
         at = re.search(r"at line (\d+)", problem.message) if unparsed else None
         end = text.count("\n") + 1 if unparsed and "at end of document" in problem.message else 1
         line = int(at[1]) if at else end if unparsed else places.line_of(problem.key)
-        message = f"{problem.key}: {problem.message}" if problem.key else problem.message
+        key = problem.key if problem.key.isprintable() and len(problem.key) < 200 else shown(problem.key)
+        message = f"{key}: {problem.message}" if problem.key else problem.message
         yield LintFinding(problem.code, name, line, message, _FIXES.get(problem.code, "Correct the value."))

@@ -36,6 +36,15 @@ def test_secrets(extra: str) -> None:
     assert "hunter2" not in str(found)
 
 
+def test_names_of_keys_cannot_write_to_the_terminal_nor_show_a_secret() -> None:
+    """W15, W18: an unknown key is named in a message, and may be anything."""
+    text = '"\\u001b[2J\\n::error::x" = 1\n"glpat-zYxWvUtSrQpOnMlKjIhG" = 1\n' + MANIFEST
+    found = list(check_text("gcp-wif.toml", text))
+    assert [each.code for each in found] == ["WIF451", "WIF702", "WIF702"]
+    assert all(each.message.isprintable() for each in found)
+    assert "zYxWvUtSr" not in str(found)
+
+
 def test_a_claim_may_be_called_token() -> None:
     """W15: below `attribute_mapping` and `allow`, names are claims and say nothing of a secret."""
     text = MANIFEST + '\n[provider.attribute_mapping]\n"attribute.token" = "assertion.token"\nattribute.secret = "x"\n'

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 
-def measured(path: Path) -> tuple[float, float, int, str]:
+def measured(path: Path, *flags: str) -> tuple[float, float, int, str]:
     """Processor seconds, MB at the most, exit code and stderr of `check PATH` in a process of its own."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "gcp_wif", "check", str(path)],
+        [sys.executable, "-m", "gcp_wif", "check", str(path), *flags],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
