@@ -74,17 +74,6 @@ YAML_DEPTH = 64
 INSTALL_CHARACTERS = 1_000
 """The longest command that installs gcp-wif: one line of a shell script."""
 
-__all__ = [
-    "MAX_CONFIG_BYTES",
-    "MAX_CONFIG_DEPTH",
-    "MAX_DIFF_LINES",
-    "MAX_FINDINGS_OF_A_KIND",
-    "MAX_LINTED_BYTES",
-    "MAX_MANIFEST_PROBLEMS",
-    "MAX_SUGGESTIONS",
-    "MAX_TOML_KEY_PARTS",
-]
-
 MAX_CONFIG_BYTES = 64 * 1024
 """The largest file that is read as a credential config; real ones have about 1 KiB."""
 
