@@ -5,8 +5,8 @@ Two journeys, two rules:
 * `write_private` replaces files of our own: all of them or none, mode 0600 from birth, never through a symbolic link,
   and never half. Each is written in full beside its target and renamed over it, so a reader, or a kill at any moment,
   finds the earlier file or the new one.
-* `edit_shared` changes a file that is not ours (``$BASH_ENV``): under a lock, by one append, so that lines which others
-  append at the same time survive. Only taking lines out rewrites it.
+* `edit_shared` changes a file that is not ours, which the job's next steps read: under a lock, by one append, so that
+  lines which others append at the same time survive. Only taking lines out rewrites it.
 
 Locks are ``flock`` on the very file that is written: a lock library would need a second file beside it, which would be
 litter. POSIX only.

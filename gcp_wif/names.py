@@ -96,7 +96,7 @@ def _parse_wif_id(text: str, *, origin: str, what: str, code: str) -> str:
     elif text.startswith("gcp-"):
         hint = "The prefix gcp- is reserved by Google."
     elif "/" in text:
-        hint = f"Give the last part of the resource name alone, as in `circleci`, not the whole {what} name."
+        hint = f"Give the last part of the resource name alone, after the last slash, not the whole {what} name."
     elif text != text.lower():
         hint = "IDs are lower case. Google created it under a lower-case ID; see the console or `gcloud … list`."
     else:

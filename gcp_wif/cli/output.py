@@ -21,6 +21,11 @@ class HidingStream:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
+    @property
+    def bare(self) -> TextIO:
+        """The stream itself."""
+        return self._stream
+
     def write(self, text: str) -> int:
         """Write ``text`` with its tokens replaced."""
         return self._stream.write(hide_tokens(text))
@@ -44,6 +49,14 @@ class Terminal:
     def warn(self, text: str) -> None:
         """A warning, on stderr."""
         self.say(f"warning: {text}")
+
+    def command(self, text: str) -> None:
+        """A command to the CI system on stderr, not hidden: one that masks a secret in the log has to hold it."""
+        if text and not self._quiet:
+            sys.stderr.flush()
+            stream = sys.stderr.bare if isinstance(sys.stderr, HidingStream) else sys.stderr
+            stream.write(text + "\n")
+            stream.flush()
 
     def data(self, document: dict[str, Any]) -> None:
         """The result as one JSON object on stdout, where ``--json`` asks for it."""

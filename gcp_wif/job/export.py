@@ -1,19 +1,19 @@
-"""`export`: hand a job's variables to the shell."""
+"""`export`: hand a job's variables to its next steps."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from gcp_wif.ci import circleci
+from gcp_wif.ci import SHELL, Export, ExportTarget
+from gcp_wif.ci.export_format import CREDENTIALS_VARIABLES, PROJECT_VARIABLES
 from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
 from gcp_wif.errors import InputError
 from gcp_wif.files import edit_shared, read_bounded
 from gcp_wif.job.context import Context
-from gcp_wif.job.exports import Export, append_lines, exports, plain_lines
 from gcp_wif.job.source import absolute, clean_path
 from gcp_wif.job.target import ProjectChoice
 
-__all__ = ["STDOUT", "Exported", "export", "export_lines", "read_config", "shell_file", "weak_project"]
+__all__ = ["STDOUT", "Exported", "export", "export_lines", "export_target", "exports", "read_config", "weak_project"]
 
 STDOUT = "stdout"
 """The value of ``--to`` that prints the exports for ``eval`` instead of writing them."""
@@ -23,12 +23,12 @@ class Exported(NamedTuple):
     """What was exported.
 
     Attributes:
-        shell_file: the file that shells source.
+        path: the file that the next steps read.
         added: the lines that were appended; 0 where the file had them already.
         exports: the variables.
     """
 
-    shell_file: Path
+    path: Path
     added: int
     exports: tuple[Export, ...]
 
@@ -44,23 +44,44 @@ def read_config(path: Path) -> CredentialConfig:
     )
 
 
-def shell_file(to: str | None, context: Context) -> Path:
-    """The file to append to: ``--to PATH``, else ``BASH_ENV``.
+def exports(config: Path, project: ProjectChoice | None) -> tuple[Export, ...]:
+    """The variables of a job. Pure.
+
+    ``GOOGLE_APPLICATION_CREDENTIALS`` is for client libraries; ``CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE`` logs gcloud
+    in without `gcloud auth login` (observed, gcloud 528).
+    """
+    credentials = tuple(Export(name, str(config)) for name in CREDENTIALS_VARIABLES)
+    if project is None:
+        return credentials
+    return credentials + tuple(
+        Export(name, project.project_id, weak=not project.explicit) for name in PROJECT_VARIABLES
+    )
+
+
+def export_target(to: str | None, context: Context) -> ExportTarget:
+    """Where the exports go: ``--to``, else where the CI system reads them.
+
+    ``--to`` takes the file of the CI system in that system's format, and any other as a shell file.
 
     Raises:
-        InputError: WIF308 where neither is there.
+        InputError: WIF308 where nothing is named and the CI system reads none here.
     """
+    system = context.system
+    if to == STDOUT:
+        return ExportTarget(SHELL)
+    own = system.export_target(context.environ)
+    if own is not None and own.path is not None:
+        own = own._replace(path=Path(absolute(str(own.path), context.cwd)))
     if to is not None:
-        return Path(absolute(clean_path(to, origin="--to"), context.cwd))
-    found = circleci.shell_file(context.environ)
-    if found is None:
+        path = Path(absolute(clean_path(to, origin="--to"), context.cwd))
+        return own if own is not None and own.path == path else ExportTarget(SHELL, path)
+    if own is None:
         raise InputError(
-            f"{circleci.SHELL_FILE_VARIABLE} is not set, so there is no file that the job's shells read.",
-            hint="CircleCI sets it in bash steps. Elsewhere name a file that you source, with --to PATH, or print the "
-            'exports for the present shell: eval "$(gcp-wif export --to stdout)"',
+            "There is no file that the next steps of this job read variables from.",
+            hint=system.no_exports,
             code="WIF308",
         )
-    return Path(absolute(str(found), context.cwd))
+    return own
 
 
 def weak_project(config: CredentialConfig) -> ProjectChoice | None:
@@ -70,25 +91,29 @@ def weak_project(config: CredentialConfig) -> ProjectChoice | None:
     return ProjectChoice(found, explicit=False) if found else None
 
 
-def export(config: Path, project: ProjectChoice | None, to: Path, environ: Mapping[str, str]) -> Exported:
-    """Append the exports to ``to``, once; a changed value is appended behind the earlier one.
+def export(
+    config: Path, project: ProjectChoice | None, path: Path, target: ExportTarget, environ: Mapping[str, str]
+) -> Exported:
+    """Append the exports to ``path``, once, in the target's format; a changed value is appended behind the earlier one.
 
     Raises:
         InputError: WIF301, WIF303, WIF304, WIF305; the file is as it was.
     """
-    if to == config:
-        raise InputError(f"{to} is the credential config; the exports need a shell file.", code="WIF110")
+    if path == config:
+        raise InputError(f"{path} is the credential config; the exports need a shell file.", code="WIF110")
     wanted = exports(config, project)
     answer = edit_shared(
-        to,
-        lambda content: (content, append_lines(content, wanted, environ)),
+        path,
+        lambda content: (content, target.format.appended(content, wanted, environ)),
         origin="the shell file",
         create=True,
     )
     added = answer[1][len(answer[0]) :].strip().count(b"\n") + 1 if answer and answer[0] != answer[1] else 0
-    return Exported(to, added, wanted)
+    return Exported(path, added, wanted)
 
 
-def export_lines(config: Path, project: ProjectChoice | None, environ: Mapping[str, str]) -> bytes:
-    """The exports as shell text, for ``eval``."""
-    return plain_lines(exports(config, project), environ)
+def export_lines(
+    config: Path, project: ProjectChoice | None, target: ExportTarget, environ: Mapping[str, str]
+) -> bytes:
+    """The exports as text for standard output."""
+    return target.format.printed(exports(config, project), environ)

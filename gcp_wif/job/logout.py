@@ -4,13 +4,14 @@ A file is removed only where it is evidently ours: the config where its bytes ar
 token file where the config names it and it holds a token in the config's format. Anything else stays, with a warning.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from gcp_wif.ci import ExportTarget
 from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig, FileSource
 from gcp_wif.errors import InputError
 from gcp_wif.files import edit_shared, read_bounded, remove_private
-from gcp_wif.job.exports import own_lines_removed
 from gcp_wif.job.tokens import read_token_file
 
 __all__ = ["LoggedOut", "logout"]
@@ -30,19 +31,24 @@ class LoggedOut(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def logout(config: Path, shell_file: Path | None) -> LoggedOut:
-    """Remove the config at ``config``, the token file that it names, and our lines in ``shell_file``.
+def logout(config: Path, target: ExportTarget | None, environ: Mapping[str, str]) -> LoggedOut:
+    """Remove the config at ``config``, the token file that it names, and our lines in the target's file.
+
+    Args:
+        config: the credential config.
+        target: where login exported to; ``None`` where no file is known.
+        environ: what the exports of earlier steps have set.
 
     Raises:
         InputError: WIF303 where something cannot be removed; WIF403 where ``config`` is another kind of credential.
     """
     removed, warnings = _remove_files(config)
     changed = None
-    if shell_file is not None:
+    if target is not None and target.path is not None:
         answer = edit_shared(
-            shell_file, lambda content: (own_lines_removed(content), b""), origin="the shell file", create=False
+            target.path, lambda content: target.format.ended(content, environ), origin="the shell file", create=False
         )
-        changed = shell_file if answer and answer[0] != answer[1] else None
+        changed = target.path if answer and answer[0] != answer[1] else None
     return LoggedOut(removed, changed, warnings)
 
 

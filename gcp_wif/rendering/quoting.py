@@ -12,7 +12,7 @@ from typing import Any
 from gcp_wif.errors import InputError
 from gcp_wif.templating import Quoted
 
-__all__ = ["FILTERS", "as_bash", "as_circleci", "as_comment", "as_hcl", "as_yaml", "shell_line"]
+__all__ = ["FILTERS", "as_bash", "as_comment", "as_hcl", "as_yaml", "shell_line"]
 
 _PLAIN_YAML = re.compile(r"[A-Za-z][A-Za-z0-9_./@+=-]*(?: [A-Za-z0-9_./@+=-]+)*")
 _YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
@@ -28,11 +28,6 @@ def as_yaml(value: str) -> Quoted:
     if _PLAIN_YAML.fullmatch(value) and value.lower() not in _YAML_WORDS:
         return Quoted(value)
     return Quoted(f'"{_escaped(value)}"')
-
-
-def as_circleci(value: str) -> Quoted:
-    r"""A YAML scalar in CircleCI's config, where ``<<`` begins an expression and ``\<<`` is a literal one."""
-    return as_yaml(value.replace("<<", "\\<<"))
 
 
 def as_hcl(value: str) -> Quoted:
@@ -72,7 +67,6 @@ def as_comment(value: str) -> Quoted:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "yaml": as_yaml,
-    "circleci": as_circleci,
     "hcl": as_hcl,
     "bash": as_bash,
     "comment": as_comment,

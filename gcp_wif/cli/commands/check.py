@@ -26,9 +26,7 @@ class _Options(OptionGroup):
     allow_executable: Annotated[bool, typer.Option("--allow-executable", help="Take configs that run a program.")] = (
         False
     )
-    junit: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write JUnit XML, as CircleCI's store_test_results reads it.")
-    ] = None
+    junit: Annotated[str | None, typer.Option(metavar="FILE", help="Write JUnit XML, as CI systems show it.")] = None
 
 
 @command(_Options, CommonOptions)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, run_context, terminal
-from gcp_wif.cli.options import ConfigFileOptions, TargetOptions
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
+from gcp_wif.cli.options import CiOptions, ConfigFileOptions, TargetOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import InputError, MissingExtraError
 from gcp_wif.files import write_new
@@ -25,7 +25,7 @@ _COLOURS = {"fine": "green", "broken": "red", "unknown": "yellow", "skipped": "b
 
 class _Options(OptionGroup):
     token_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Variable with the token. [default: CIRCLE_OIDC_TOKEN, if set]")
+        str | None, typer.Option(metavar="NAME", help="Variable with the token. [default: what the CI system sets]")
     ] = None
     claims: Annotated[
         str | None, typer.Option(metavar="FILE", help="Claims as JSON, in place of a token: a dry run.")
@@ -53,14 +53,16 @@ class _Options(OptionGroup):
     html: Annotated[str | None, typer.Option(metavar="FILE", help="Write a page to keep as an artifact.")] = None
 
 
-@command(TargetOptions, ConfigFileOptions, _Options, CommonOptions)
-def main(target: TargetOptions, config: ConfigFileOptions, options: _Options, common: CommonOptions) -> None:
+@command(TargetOptions, ConfigFileOptions, _Options, CiOptions, CommonOptions)
+def main(
+    target: TargetOptions, config: ConfigFileOptions, options: _Options, ci: CiOptions, common: CommonOptions
+) -> None:
     """Say why Google refuses: the chain link by link, the first broken one, the evidence, and what fixes it.
 
     From a job (its environment and files), a manifest (--manifest), Google (--live), or saved answers of gcloud. What
     was not seen is unknown. Exit code 1 where a link is broken.
     """
-    out, context = terminal(common), run_context()
+    out, context = terminal(common), ci.context()
     from gcp_wif.doctor import diagnose, explain
 
     if options.explain is not None:

@@ -5,17 +5,18 @@ from typing import Annotated, Any
 
 import typer
 
-from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context, terminal
-from gcp_wif.cli.options import ExportOptions
+from gcp_wif.ci import ExportTarget
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, terminal
+from gcp_wif.cli.options import CiOptions, ExportOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import InputError
 from gcp_wif.job.context import Context
-from gcp_wif.job.export import STDOUT, export, export_lines, read_config, shell_file, weak_project
+from gcp_wif.job.export import export, export_lines, export_target, read_config, weak_project
 from gcp_wif.job.generate import config_path
 from gcp_wif.job.target import ProjectChoice
 from gcp_wif.names import ProjectId
 
-__all__ = ["main", "run_export"]
+__all__ = ["check_stdout", "main", "run_export"]
 
 
 class _Options(OptionGroup):
@@ -26,35 +27,49 @@ class _Options(OptionGroup):
     project_id: Annotated[str | None, typer.Option(help="Project ID to export.")] = None
 
 
+def check_stdout(target: ExportTarget, common: CommonOptions) -> None:
+    """Refuse two results on standard output.
+
+    Raises:
+        InputError: WIF110.
+    """
+    if common.as_json and target.path is None:
+        raise InputError(
+            "--json and the exports both want stdout.", hint="Name a file for the exports: --to PATH.", code="WIF110"
+        )
+
+
 def run_export(
-    config: Path, project: ProjectChoice | None, options: ExportOptions, context: Context, out: Terminal
+    config: Path, project: ProjectChoice | None, target: ExportTarget, context: Context, out: Terminal
 ) -> dict[str, Any]:
     """Write or print the exports; returns the JSON shape."""
-    if options.to == STDOUT:
-        out.raw(export_lines(config, project, context.environ))
+    if target.path is None:
+        out.raw(export_lines(config, project, target, context.environ))
         return {"shell_file": None}
-    done = export(config, project, shell_file(options.to, context), context.environ)
+    done = export(config, project, target.path, target, context.environ)
     names = ", ".join(each.name for each in done.exports)
     state = f"{done.added} lines added" if done.added else "nothing to add"
-    out.say(f"exports            {done.shell_file} ({state}): {names}")
+    out.say(f"exports            {done.path} ({state}): {names}")
+    if target.now:
+        out.say(f"                   this step has them after:  {target.now}")
     return {
-        "shell_file": str(done.shell_file),
+        "shell_file": str(done.path),
         "lines_added": done.added,
         "exports": {each.name: each.value for each in done.exports},
     }
 
 
-@command(_Options, ExportOptions, CommonOptions)
-def main(options: _Options, sink: ExportOptions, common: CommonOptions) -> None:
-    """Append the exports to $BASH_ENV, so that the job's next shells find the credential config.
+@command(_Options, ExportOptions, CiOptions, CommonOptions)
+def main(options: _Options, sink: ExportOptions, ci: CiOptions, common: CommonOptions) -> None:
+    """Hand the variables to the job's next steps, in the CI system's way, so that they find the credential config.
 
     Lines are appended once; a changed value wins; other lines are never touched.
     """
-    out, context = terminal(common), run_context()
-    if common.as_json and sink.to == STDOUT:
-        raise InputError("--json and --to stdout both want stdout.", code="WIF110")
+    out, context = terminal(common), ci.context()
+    target = export_target(sink.to, context)
+    check_stdout(target, common)
     config = config_path(options.output_file, context)
     project = weak_project(read_config(config))
     if options.project_id is not None:
         project = ProjectChoice(ProjectId.parse(options.project_id, origin="--project-id"), explicit=True)
-    out.data(run_export(config, project, sink, context, out))
+    out.data(run_export(config, project, target, context, out))

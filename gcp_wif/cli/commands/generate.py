@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from gcp_wif.cli.command import CommonOptions, command, endpoints, run_context, terminal
-from gcp_wif.cli.options import ConfigFileOptions, GenerateOptions, TargetOptions, TokenOptions
+from gcp_wif.cli.command import CommonOptions, command, endpoints, terminal
+from gcp_wif.cli.options import CiOptions, ConfigFileOptions, GenerateOptions, TargetOptions, TokenOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, shown
@@ -12,9 +12,9 @@ from gcp_wif.job.generate import Generated, generate
 from gcp_wif.job.target import ProjectChoice, Target, resolve_target
 
 if TYPE_CHECKING:
-    from gcp_wif.manifest import Manifest
+    from gcp_wif.manifest import Identity, Manifest
 
-__all__ = ["choose_target", "main", "run_generate", "target_of"]
+__all__ = ["choose_target", "main", "needed_claims", "run_generate", "target_of"]
 
 
 def choose_target(options: TargetOptions, context: Context) -> Target:
@@ -52,7 +52,18 @@ def target_of(manifest: "Manifest", name: str | None) -> Target:
         ProjectChoice(identity.project_id, explicit=True) if identity.project_id else None,
         manifest.issuer,
         identity.token_lifetime_seconds,
+        needed_claims(manifest, identity),
     )
+
+
+def needed_claims(manifest: "Manifest", identity: "Identity") -> tuple[str, ...]:
+    """The claims that decide about a token of ``identity``: its rules', the tenant's, and those of the guards."""
+    profile = manifest.profile
+    names = [name for rule in identity.allow for name, _ in rule.terms]
+    claims = [found.claim for name in names if (found := profile.rule_name(name)) is not None]
+    claims += [claim for claim, _ in manifest.issuer.tenant]
+    claims += [guard.claim for guard in profile.guards if guard.name not in identity.lifted]
+    return tuple(dict.fromkeys(claims))
 
 
 def run_generate(
@@ -64,6 +75,8 @@ def run_generate(
 ) -> tuple[Generated, dict[str, Any]]:
     """Write the files; returns what was written, and its JSON shape."""
     done = generate(target, options[0].flags(*options[1:]), endpoints, context)
+    if done.token is not None:
+        out.command(context.system.mask(done.token.reveal()))
     for warning in done.warnings:
         out.warn(warning)
     out.say(f"credential config  {done.config_path}")
@@ -78,12 +91,13 @@ def run_generate(
     }
 
 
-@command(TargetOptions, GenerateOptions, ConfigFileOptions, TokenOptions, CommonOptions)
+@command(TargetOptions, GenerateOptions, ConfigFileOptions, TokenOptions, CiOptions, CommonOptions)
 def main(
     target: TargetOptions,
     options: GenerateOptions,
     config: ConfigFileOptions,
     token: TokenOptions,
+    ci: CiOptions,
     common: CommonOptions,
 ) -> None:
     """Write the token file and the credential config that client libraries read.
@@ -91,7 +105,7 @@ def main(
     Both files are private (mode 0600) and are replaced together or not at all. The config equals what gcloud's
     create-cred-config writes for the same flags.
     """
-    out, context = terminal(common), run_context()
+    out, context = terminal(common), ci.context()
     where = endpoints(context, out, config.universe_domain)
     _, document = run_generate(choose_target(target, context), (options, config, token), where, context, out)
     out.data(document)

@@ -4,13 +4,20 @@ from typing import Annotated, Any
 
 import typer
 
-from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, run_context, terminal
-from gcp_wif.cli.commands.export import run_export
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
+from gcp_wif.cli.commands.export import check_stdout, run_export
 from gcp_wif.cli.commands.generate import choose_target, run_generate
 from gcp_wif.cli.commands.verify import run_verify
-from gcp_wif.cli.options import ConfigFileOptions, ExportOptions, GenerateOptions, TargetOptions, TokenOptions
+from gcp_wif.cli.options import (
+    CiOptions,
+    ConfigFileOptions,
+    ExportOptions,
+    GenerateOptions,
+    TargetOptions,
+    TokenOptions,
+)
 from gcp_wif.errors import InputError
-from gcp_wif.job.export import STDOUT, shell_file
+from gcp_wif.job.export import export_target
 
 __all__ = ["main"]
 
@@ -22,13 +29,16 @@ class _Options(OptionGroup):
     force: Annotated[bool, typer.Option("--force", help="Log in even where CLOUDSDK_AUTH_ACCESS_TOKEN is set.")] = False
 
 
-@command(TargetOptions, GenerateOptions, ConfigFileOptions, TokenOptions, ExportOptions, _Options, CommonOptions)
+@command(
+    TargetOptions, GenerateOptions, ConfigFileOptions, TokenOptions, ExportOptions, CiOptions, _Options, CommonOptions
+)
 def main(
     target: TargetOptions,
     options: GenerateOptions,
     config: ConfigFileOptions,
     token: TokenOptions,
     export: ExportOptions,
+    ci: CiOptions,
     login: _Options,
     common: CommonOptions,
 ) -> None:
@@ -36,13 +46,11 @@ def main(
 
     Where CLOUDSDK_AUTH_ACCESS_TOKEN is set the job is authenticated already, and nothing is done unless --force.
     """
-    out, context = terminal(common), run_context()
+    out, context = terminal(common), ci.context()
     if context.environ.get(_AUTHENTICATED_VARIABLE) and not login.force:
         out.say(f"{_AUTHENTICATED_VARIABLE} is set: this job is authenticated already. Nothing was done; see --force.")
         out.data({"already_authenticated": True})
         return
-    if common.as_json and export.to == STDOUT:
-        raise InputError("--json and --to stdout both want stdout.", code="WIF110")
     if options.config_only and login.verify:
         raise InputError(
             "--config-only writes no token, so there is nothing to verify.",
@@ -50,11 +58,11 @@ def main(
             code="WIF110",
         )
     where = endpoints(context, out, config.universe_domain)
-    if export.to != STDOUT:
-        shell_file(export.to, context)  # refused before anything is written
+    sink = export_target(export.to, context)  # refused before anything is written
+    check_stdout(sink, common)
     chosen = choose_target(target, context)
     done, generated = run_generate(chosen, (options, config, token), where, context, out)
     result: dict[str, Any] = {"already_authenticated": False, "generate": generated}
-    result["export"] = run_export(done.config_path, chosen.project, export, context, out)
+    result["export"] = run_export(done.config_path, chosen.project, sink, context, out)
     result["verify"] = run_verify(done.config_path, where, context, out) if login.verify else None
     out.data(result)

@@ -9,23 +9,23 @@ from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context
 from gcp_wif.cli.manifests import read_manifest
 from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import InputError, MissingExtraError, shown
+from gcp_wif.rendering.ci_config import config_kinds, render_ci_config, render_snippet, snippets
 
 if TYPE_CHECKING:
     from gcp_wif.rendering.terraform import Existing
 
 __all__ = ["main"]
 
-_KINDS = ("circleci", "orb", "terraform", "gcloud")
+_CONFIGS, _SNIPPETS = config_kinds(), tuple(snippets())
+_KINDS = (*_CONFIGS, *_SNIPPETS, "terraform", "gcloud")
 _DEFAULT_MANIFEST = "gcp-wif.toml"
 
 
 class _Options(OptionGroup):
-    what: Annotated[str, typer.Argument(metavar="circleci|orb|terraform|gcloud", help="What to render.")] = ""
-    manifest: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The manifest. [default: gcp-wif.toml; the orb needs none]")
-    ] = None
+    what: Annotated[str, typer.Argument(metavar="|".join(_KINDS), help="What to render.")] = ""
+    manifest: Annotated[str | None, typer.Option(metavar="FILE", help="The manifest. [default: gcp-wif.toml]")] = None
     identity: Annotated[
-        str | None, typer.Option(metavar="NAME", help="With circleci: a job for this identity alone.")
+        str | None, typer.Option(metavar="NAME", help="With a CI system: a job for this identity alone.")
     ] = None
     output_file: Annotated[str | None, typer.Option(metavar="PATH", help="Where to write. [default: stdout]")] = None
     import_existing: Annotated[
@@ -38,7 +38,7 @@ class _Options(OptionGroup):
 
 @command(_Options, CommonOptions)
 def main(options: _Options, common: CommonOptions) -> None:
-    """Print what to commit, made from the manifest: CircleCI's config, its two commands, Terraform, a gcloud script.
+    """Print what to commit, made from the manifest: the config of a CI system, Terraform, a gcloud script.
 
     The same manifest gives the same bytes. With --json and --output-file, prints what was written.
     """
@@ -66,9 +66,9 @@ def _check(options: _Options, *, as_json: bool) -> None:
         kinds = ", ".join(_KINDS)
         raise InputError(f"render makes one of {kinds}, not {shown(options.what)}.", code="WIF731")
     belongs = {
-        "--identity": (options.identity is not None, ("circleci",)),
+        "--identity": (options.identity is not None, _CONFIGS),
         "--import-existing": (options.import_existing, ("terraform",)),
-        "--manifest": (options.manifest is not None, ("circleci", "terraform", "gcloud")),
+        "--manifest": (options.manifest is not None, (*_CONFIGS, "terraform", "gcloud")),
     }
     for flag, (given, where) in belongs.items():
         if given and options.what not in where:
@@ -80,16 +80,12 @@ def _check(options: _Options, *, as_json: bool) -> None:
 
 
 def _rendered(options: _Options, out: Terminal) -> str:
-    if options.what == "orb":
-        from gcp_wif.rendering.circleci import render_orb
-
-        return render_orb()
+    if options.what in _SNIPPETS:
+        return render_snippet(options.what)
     name = options.manifest or _DEFAULT_MANIFEST
     manifest = read_manifest(name, run_context().cwd)
-    if options.what == "circleci":
-        from gcp_wif.rendering.circleci import render_circleci
-
-        return render_circleci(manifest, name, options.identity)
+    if options.what in _CONFIGS:
+        return render_ci_config(options.what, manifest, name, options.identity)
     try:
         from gcp_wif.provisioning import desired_of
         from gcp_wif.rendering.gcloud import render_gcloud

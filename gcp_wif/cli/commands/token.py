@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context, terminal
-from gcp_wif.cli.options import TokenOptions
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, terminal
+from gcp_wif.cli.options import CiOptions, TokenOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE
 from gcp_wif.errors import GcpWifError
@@ -23,8 +23,8 @@ class _Options(OptionGroup):
     ] = False
 
 
-@command(TokenOptions, _Options, CommonOptions)
-def main(token: TokenOptions, options: _Options, common: CommonOptions) -> None:
+@command(TokenOptions, _Options, CiOptions, CommonOptions)
+def main(token: TokenOptions, options: _Options, ci: CiOptions, common: CommonOptions) -> None:
     """Print a fresh subject token on stdout: the one command whose output is a secret.
 
     With --executable-response it is the program of an executable credential source (AIP-4117): clients merge stderr
@@ -32,31 +32,24 @@ def main(token: TokenOptions, options: _Options, common: CommonOptions) -> None:
     """
     if options.executable_response:
         logging.disable()
-        _answer(token)
+        _answer(token, ci)
         return
     out = terminal(common)
-    checked = _obtain(token)
+    checked = _obtain(token, ci)
     for warning in checked.warnings:
         out.warn(warning)
     out.raw(checked.token.reveal().encode() + b"\n")
 
 
-def _obtain(token: TokenOptions) -> CheckedToken:
-    context = run_context()
-    return obtain_token(
-        token.flags(),
-        context.environ,
-        context.stdin,
-        now=context.clock(),
-        subject_token_type=token.subject_token_type or DEFAULT_TOKEN_TYPE,
-        run=context.run,
-    )
+def _obtain(token: TokenOptions, ci: CiOptions) -> CheckedToken:
+    kind = token.subject_token_type or DEFAULT_TOKEN_TYPE
+    return obtain_token(token.flags(), ci.context(), subject_token_type=kind)
 
 
-def _answer(token: TokenOptions) -> None:
+def _answer(token: TokenOptions, ci: CiOptions) -> None:
     out = Terminal(quiet=True)
     try:
-        checked = _obtain(token)
+        checked = _obtain(token, ci)
     except GcpWifError as error:
         hint = f" {error.hint}" if error.hint else ""
         answer: dict[str, object] = {

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from gcp_wif.cli.command import CommonOptions, command, endpoints, run_context, terminal
-from gcp_wif.cli.options import ConfigFileOptions
+from gcp_wif.cli.command import CommonOptions, command, endpoints, terminal
+from gcp_wif.cli.options import CiOptions, ConfigFileOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import RefusedError
@@ -53,12 +53,12 @@ def _with_finding(error: RefusedError, config: Path, context: Context) -> Refuse
     return RefusedError(error.message, hint="\n".join(lines), code=error.code)
 
 
-@command(ConfigFileOptions, CommonOptions)
-def main(config: ConfigFileOptions, common: CommonOptions) -> None:
+@command(ConfigFileOptions, CiOptions, CommonOptions)
+def main(config: ConfigFileOptions, ci: CiOptions, common: CommonOptions) -> None:
     """Do one real exchange with the credential config, impersonation included, and say what Google granted.
 
     A refusal is explained (exit code 1); a service that cannot be reached is exit code 3, after bounded retries.
     """
-    out, context = terminal(common), run_context()
+    out, context = terminal(common), ci.context()
     where = endpoints(context, out, config.universe_domain)
     out.data(run_verify(config_path(config.output_file, context), where, context, out))
