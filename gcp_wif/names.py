@@ -22,7 +22,8 @@ __all__ = [
 
 _PROJECT_NUMBER = r"[1-9][0-9]{0,18}"
 _PROJECT_ID = r"(?:[a-z0-9][a-z0-9.-]*[a-z0-9]:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
-_WIF_ID = r"[a-z0-9-]{4,32}"
+_WIF_ID = r"[a-z0-9][a-z0-9-]{3,31}"
+"""A hyphen first would be an option of the commands that are printed; Google's own console asks for a letter there."""
 _PROVIDER_NAME = (
     r"(?:(?:https?:)?//iam\.googleapis\.com/)?"
     r"projects/(?P<project>[^/]*)/locations/(?P<location>[^/]*)"
@@ -95,17 +96,19 @@ def _parse_wif_id(text: str, *, origin: str, what: str, code: str) -> str:
         hint = _EMPTY_HINT
     elif text.startswith("gcp-"):
         hint = "The prefix gcp- is reserved by Google."
+    elif text.startswith("-"):
+        hint = "An ID begins with a letter or a digit. A flag that lost its value may have taken the next one for it."
     elif "/" in text:
-        hint = f"Give the last part of the resource name alone, after the last slash, not the whole {what} name."
+        hint = f"Give the last part of the resource name alone, as in `main-pool`, not the whole {what} name."
     elif text != text.lower():
         hint = "IDs are lower case. Google created it under a lower-case ID; see the console or `gcloud … list`."
     else:
-        hint = "A pool or provider ID has 4 to 32 characters: a-z, 0-9 and hyphens. The display name does not serve."
+        hint = "A pool or provider ID has 4 to 32 characters: a-z, 0-9 and hyphens. The display name is something else."
     raise InputError(f"{origin} must be a {what} ID, but holds {shown(text)}.", hint=hint, code=code)
 
 
 class PoolId(str):
-    """A workload identity pool's ID: 4 to 32 of ``[a-z0-9-]``, not beginning with ``gcp-``."""
+    """A workload identity pool's ID: 4 to 32 of ``[a-z0-9-]``, not beginning with ``-`` or ``gcp-``."""
 
     __slots__ = ()
 

@@ -74,7 +74,7 @@ def known_of(
         environ: the job's.
 
     Raises:
-        InputError: WIF120 for a rule that is no pair.
+        InputError: WIF213 for a rule that is no pair.
     """
     kind, here = system
     profile = issuers.profile(kind)
@@ -115,7 +115,7 @@ def _rule_flag(profile: issuers.IssuerProfile, system: ci.CiSystem) -> str:
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise InputError(f"--rule must read NAME=VALUE, but holds {shown(text)}.", code="WIF120")
+        raise InputError(f"--rule must read NAME=VALUE, but holds {shown(text)}.", code="WIF213")
     return name, value
 
 

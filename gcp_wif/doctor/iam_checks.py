@@ -7,7 +7,7 @@ from gcp_wif.doctor.evidence import MISSING, Binding, Evidence
 from gcp_wif.doctor.report import Finding
 from gcp_wif.federation import Decision
 from gcp_wif.names import Principal
-from gcp_wif.refusals import RefusalKind
+from gcp_wif.refusals import RefusalKind, row_of
 
 __all__ = ["access_findings", "may_impersonate"]
 
@@ -63,7 +63,7 @@ def access_findings(evidence: Evidence, decision: Decision | None) -> Iterator[F
     if evidence.disabled_api is not None:
         yield Finding(
             RefusalKind.API_DISABLED.code, "api", "broken", "An API that the exchange needs is not enabled.", "enabled",
-            evidence.disabled_api, RefusalKind.API_DISABLED.advice,
+            evidence.disabled_api, row_of(RefusalKind.API_DISABLED).fixes,
         )  # fmt: skip
 
 
@@ -129,10 +129,10 @@ def lifetime_finding(evidence: Evidence) -> Finding | None:
     refused = evidence.refused is RefusalKind.LIFETIME_TOO_LONG
     if not refused and (seconds is None or seconds <= _ORDINARY_LIFETIME):
         return None
-    kind = RefusalKind.LIFETIME_TOO_LONG
+    row = row_of(RefusalKind.LIFETIME_TOO_LONG)
     message = "Tokens of over an hour need the account to be in an organisation policy."
     found = f"{seconds} seconds" if seconds else evidence.sentence
-    fixes = ("gcp-wif generate --service-account-token-lifetime-seconds=3600, or less", *kind.advice)
+    fixes = ("gcp-wif generate --service-account-token-lifetime-seconds=3600, or less", *row.fixes)
     return Finding(
-        kind.code, "lifetime", "broken" if refused else "unknown", message, "at most 3600 seconds", found, fixes
+        row.kind.code, "lifetime", "broken" if refused else "unknown", message, "at most 3600 seconds", found, fixes
     )

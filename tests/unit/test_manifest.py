@@ -1,5 +1,6 @@
 """The manifest: what it says, every problem at once, and nothing that would admit more than was meant."""
 
+import json
 import os
 import subprocess
 import sys
@@ -499,3 +500,65 @@ def test_reading_a_manifest_loads_neither_cel_nor_google() -> None:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, input=CONTRACT, capture_output=True, text=True, check=True, env=env)
     assert done.stdout.strip() == "[] False"
+
+
+GITHUB = 'kind = "oidc"\nurl = "https://token.actions.githubusercontent.com"\naudience = "gcp"'
+
+
+@pytest.mark.parametrize(
+    ("issuer", "rule", "refused"),
+    [
+        (GITHUB, '{ ref = "refs/heads/main" }', True),
+        (GITHUB, '{ repository = "acme/app" }', True),  # a name: somebody else can take it
+        (GITHUB, '{ repository_owner_id = "1", ref = "refs/heads/main" }', False),
+        (GITHUB, '{ repository_id = "1" }', False),
+        (GITHUB.replace("com", "com/acme"), '{ ref = "x" }', True),  # an enterprise's slug
+        (GITHUB.replace("token.", "TOKEN."), '{ ref = "x" }', True),
+        (GITHUB.replace('com"', 'com:443/"'), '{ ref = "x" }', True),
+        (GITHUB.replace('com"', 'com."'), '{ ref = "x" }', True),
+        (GITHUB.replace("token.actions.githubusercontent.com", "gitlab.com"), '{ project_path = "a/b" }', True),
+        (GITHUB.replace("token.actions.githubusercontent.com", "gitlab.com"), '{ project_id = "5" }', False),
+        (GITHUB.replace("token.actions.githubusercontent.com", "agent.buildkite.com"), '{ pipeline_slug = "a" }', True),
+        (GITHUB.replace("token.actions.githubusercontent.com", "app.terraform.io"), '{ terraform_organization_name = "a" }', True),
+        (GITHUB.replace("token.actions.githubusercontent.com", "oidc.circleci.com"), '{ "oidc.circleci.com/vcs-ref" = "a" }', True),
+        (GITHUB.replace("token.actions.githubusercontent.com", "oidc.circleci.com"), '{ "oidc.circleci.com/org-id" = "a" }', False),
+        (GITHUB.replace("token.actions.githubusercontent.com", "gitlab.example"), '{ project_path = "a/b" }', False),
+        (GITHUB.replace("token.actions.githubusercontent.com", "gitlab.example") + '\ntenant_claims = ["team"]', '{ env = "a" }', True),
+        (GITHUB.replace("token.actions.githubusercontent.com", "gitlab.example") + '\ntenant_claims = ["team"]', '{ team = "a" }', False),
+        # What the user says cannot replace what is known of a shared issuer.
+        (GITHUB + '\ntenant_claims = ["ref"]', '{ ref = "refs/heads/main" }', True),
+    ],
+)  # fmt: skip
+def test_a_rule_pins_a_tenant_of_an_issuer_that_signs_for_others(issuer: str, rule: str, refused: bool) -> None:
+    """W1."""
+    document = text(issuer, identities=identity(f"allow = [{rule}]"))
+    if not refused:
+        parsed(document)
+        return
+    found = problems(document)
+    assert {key: code for key, (code, _) in found.items()} == {"identities.deploy.allow[0]": "WIF707"}
+    assert "strangers" in found["identities.deploy.allow[0]"][1]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "condition", "refused"),
+    [
+        ("assertion.repository", "", True),
+        ("assertion.repository", "assertion.repository == 'acme/app'", True),
+        ("assertion.repository", "assertion.repository_owner_id == '1'", False),
+        ("assertion.repository", "assertion[\"repository_owner_id\"] == '1'", False),
+        ("assertion.repository", "assertion.repository_owner_id_x == '1'", True),
+        ("assertion.repository_id", "", False),
+    ],
+)
+def test_principals_by_hand_pin_a_tenant_too(mapping: str, condition: str, refused: bool) -> None:
+    """W1, for a provider that somebody made by hand."""
+    provider = (
+        f"{PROVIDER}\nattribute_condition = {json.dumps(condition)}\n[provider.attribute_mapping]\n"
+        f'"google.subject" = "assertion.sub"\n"attribute.repository" = {json.dumps(mapping)}\n'
+    )
+    document = text(GITHUB, provider=provider, identities=identity('principals = ["attribute.repository/acme/app"]'))
+    if refused:
+        assert problems(document)["identities.deploy.principals"][0] == "WIF707"
+    else:
+        parsed(document)

@@ -20,7 +20,7 @@ from gcp_wif.names import (
 
 NAME = "projects/123456789012/locations/global/workloadIdentityPools/circleci/providers/circleci-acme"
 ids = st.text(string.ascii_lowercase + string.digits + "-", min_size=4, max_size=32).filter(
-    lambda text: not text.startswith("gcp-")
+    lambda text: not text.startswith(("-", "gcp-"))
 )
 
 
@@ -64,6 +64,8 @@ def test_pool_and_provider_ids(text: str) -> None:
         ("abc", "4 to 32"),
         ("a" * 33, "4 to 32"),
         ("gcp-pool", "reserved"),
+        ("--quiet", "letter or a digit"),  # W5: it became an option of the commands that are printed
+        ("-pool", "letter or a digit"),
         ("CircleCI", "lower case"),
         ("circle_ci", "4 to 32"),
         ("pools/circleci", "last part"),

@@ -138,3 +138,63 @@ def test_a_rule_without_a_project_is_warned_of() -> None:
     compiled = compile_manifest(manifest({"x": {"allow": [{"context": C[0]}]}}))
     assert len(compiled.warnings) == 1
     assert "every project" in compiled.warnings[0]
+
+
+SHARED_ISSUER = {"kind": "oidc", "url": "https://token.actions.githubusercontent.com", "audience": ["gcp"]}
+PRIVATE_ISSUER = {"kind": "oidc", "url": "https://ci.example", "audience": ["gcp"]}
+
+
+@pytest.mark.parametrize("malformed", [5, True, None, ["x"], {"a": 1}])
+def test_a_malformed_claim_unsets_its_own_attribute_alone(malformed: object) -> None:
+    """W7: a number where text is expected made the whole mapping fail, for all identities."""
+    identities = {"deploy": {"allow": [{"env": "prod"}]}, "reader": {"allow": [{"team": "a"}]}}
+    compiled = compile_manifest(manifest(identities, PRIVATE_ISSUER))
+    claims = {"iss": "https://ci.example", "sub": "s", "team": "a"}
+    assert admitted(compiled, claims | {"env": "prod"}) == {"deploy", "reader"}
+    assert admitted(compiled, claims | {"env": malformed}) == {"reader"}
+
+
+@pytest.mark.parametrize("malformed", [5, "x", None, [5, C[0]], [None], [[C[0]]], {C[0]: 1}])
+def test_malformed_contexts_harm_nobody_else(malformed: object) -> None:
+    """W7, for a list claim and for its elements."""
+    identities = {"deploy": {"allow": [{"project": P[0], "context": C[1]}]}, "reader": {"allow": [{"project": P[0]}]}}
+    compiled = compile_manifest(manifest(identities))
+    found = circleci_claims({"project": P[0], "oidc.circleci.com/context-ids": malformed}, 1e9)
+    assert admitted(compiled, found) == {"reader"}
+    mixed = circleci_claims({"project": P[0], "oidc.circleci.com/context-ids": [5, C[1]]}, 1e9)
+    assert admitted(compiled, mixed) == {"deploy", "reader"}
+
+
+def test_the_same_text_cut_elsewhere_is_somebody_else() -> None:
+    compiled = compile_manifest(manifest({"deploy": {"allow": [{"env": "prod", "team": "a/b"}]}}, PRIVATE_ISSUER))
+    claims = {"iss": "https://ci.example", "sub": "s"}
+    assert admitted(compiled, claims | {"env": "prod", "team": "a/b"}) == {"deploy"}
+    for env, team in (("prod/a", "b"), ("4:prod", "a/b"), ("prod/4:a", "b"), ("p", "rod/a/b")):
+        assert admitted(compiled, claims | {"env": env, "team": team}) == set()
+
+
+@pytest.mark.parametrize("claim", ["1", "2fa", "in", "true", "null", "as", "-", "a.b", "A"])
+def test_claims_named_like_numbers_or_words_of_cel(claim: str) -> None:
+    """W6: they gave a raw error of CEL."""
+    compiled = compile_manifest(
+        manifest({"deploy": {"allow": [{claim: "x", "team": "a"}, {claim: "y"}]}}, PRIVATE_ISSUER)
+    )
+    claims = {"iss": "https://ci.example", "sub": "s"}
+    assert admitted(compiled, claims | {claim: "y"}) == {"deploy"}
+    assert admitted(compiled, claims | {claim: "x", "team": "a"}) == {"deploy"}
+    assert admitted(compiled, claims | {claim: "x"}) == set()
+
+
+def test_two_claims_that_would_share_an_attribute_are_an_error() -> None:
+    with pytest.raises(InputError) as caught:
+        compile_manifest(manifest({"deploy": {"allow": [{"1": "x"}, {"claim_1": "x"}]}}, PRIVATE_ISSUER))
+    assert caught.value.code == "WIF720"
+
+
+def test_a_rule_that_names_a_tenant_of_a_shared_issuer_keeps_strangers_out() -> None:
+    """W1: a token of another repository's owner with the same ref logged in."""
+    rule = {"repository_owner_id": "11", "ref": "refs/heads/main"}
+    compiled = compile_manifest(manifest({"deploy": {"allow": [rule]}}, SHARED_ISSUER))
+    ours = {"iss": SHARED_ISSUER["url"], "sub": "repo:acme/app:ref:refs/heads/main", **rule}
+    assert admitted(compiled, ours) == {"deploy"}
+    assert not evaluate(ours | {"repository_owner_id": "12"}, compiled.rules).admitted
