@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from gcp_wif.errors import InputError, UnavailableError
-from gcp_wif.limits import CI_PROGRAM_SECONDS
+from gcp_wif.limits import ASK_SECONDS
 from gcp_wif.subject_token import MAX_TOKEN_BYTES
 
 __all__ = ["Run", "ask_program", "run_program"]
@@ -20,10 +20,10 @@ Run = Callable[[Sequence[str]], "subprocess.CompletedProcess[bytes]"]
 _MOST_BYTES = MAX_TOKEN_BYTES + 2  # a line break may stand behind it
 
 
-def run_program(command: Sequence[str], *, seconds: float = CI_PROGRAM_SECONDS) -> "subprocess.CompletedProcess[bytes]":
+def run_program(command: Sequence[str], *, seconds: float = ASK_SECONDS) -> "subprocess.CompletedProcess[bytes]":
     """Run a program without input; its standard output is read up to what a token may have, its errors are dropped.
 
-    `subprocess.run` has no bound for the size, and after its time-out it waits for whoever still holds the pipe.
+    `subprocess.run` has no bound for the size, and leaves the children of a program that it kills.
 
     Raises:
         TimeoutExpired: it, or a process that it left behind, held the output open for longer than ``seconds``.
@@ -78,7 +78,7 @@ def ask_program(command: Sequence[str], run: Run | None, *, name: str, missing: 
     except subprocess.TimeoutExpired:
         # `from None`: the exception holds what the program had printed.
         raise UnavailableError(
-            f"`{name}` did not answer within {CI_PROGRAM_SECONDS:.0f} seconds.", hint=failed, code="WIF603"
+            f"`{name}` did not answer within {ASK_SECONDS:.0f} seconds.", hint=failed, code="WIF603"
         ) from None
     except OSError as error:
         raise InputError(f"`{command[0]}` could not be run: {error.strerror}.", hint=missing, code="WIF208") from error

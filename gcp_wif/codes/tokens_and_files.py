@@ -83,8 +83,8 @@ TOKENS_AND_FILES = (
     Code(
         "WIF209",
         "This looks like a job of two CI systems",
-        "Variables of two CI systems are set, so it is not clear which one gives the token and reads the exports. Often "
-        "one job starts another, or variables of one were copied into a container of the other.",
+        "Variables of two CI systems are set, so it is not clear which one gives the token and reads the exports. "
+        "Often one job starts another, or variables of one were copied into a container of the other.",
         ("Name the CI system: --ci NAME", "Or unset the variable that does not belong here."),
         INPUT,
     ),
@@ -92,9 +92,7 @@ TOKENS_AND_FILES = (
         "WIF210",
         "--ci names no CI system that is known",
         "--ci takes the name that a manifest has in [issuer] kind.",
-        (
-            "Take one of the names in the message. For any other CI system: --ci oidc, and a token with --token-env NAME",
-        ),
+        ("Take a name out of the message. For any other CI system: --ci oidc, and a token with --token-env NAME",),
         INPUT,
     ),
     Code(
@@ -110,7 +108,7 @@ TOKENS_AND_FILES = (
     Code(
         "WIF212",
         "It is not known for whom the token is",
-        "The CI system makes a token for an audience, and neither a flag, a manifest nor a credential config names one.",
+        "The CI system makes a token for an audience, and no flag, manifest or credential config names one.",
         ("Give one of the provider's allowed audiences, or the provider's name: --audience AUD",),
         INPUT,
     ),
