@@ -5,13 +5,13 @@ from typing import Any, TypeVar
 
 from gcp_wif.doctor.condition import trace_of
 from gcp_wif.doctor.drift import drift
-from gcp_wif.doctor.evidence import Binding, Evidence
+from gcp_wif.doctor.evidence import Evidence
 from gcp_wif.doctor.good_practice import advice
-from gcp_wif.doctor.iam_checks import access_findings, lifetime_finding, may_impersonate
+from gcp_wif.doctor.iam_checks import access_findings, lifetime_finding
 from gcp_wif.doctor.report import LINKS, AttributeRow, Finding, LinkState, Report
 from gcp_wif.doctor.sts_checks import attribute_rows, decision_of, provider_findings, sts_findings
 from gcp_wif.errors import hide_tokens
-from gcp_wif.federation import Decision, SubExpression, compile_manifest
+from gcp_wif.federation import Decision, SubExpression
 from gcp_wif.issuers import profile_of
 from gcp_wif.refusals import RefusalKind, row_of
 
@@ -188,13 +188,14 @@ def _seen(evidence: Evidence, decision: Decision | None) -> dict[str, bool]:
 
 def _accounts(evidence: Evidence, decision: Decision | None) -> Mapping[str, str]:
     """Which identities of the manifest this token is, with their accounts."""
-    if evidence.manifest is None or decision is None or not decision.admitted:
+    manifest, desired = evidence.manifest, evidence.desired
+    if manifest is None or desired is None or decision is None or not decision.admitted:
         return {}
-    members = compile_manifest(evidence.manifest).members
+    known = set(decision.principals)
     return {
         name: str(identity.service_account or "direct")
-        for name, identity in evidence.manifest.identities.items()
-        if may_impersonate((Binding("roles/iam.workloadIdentityUser", members[name]),), decision.principals)
+        for name, identity in manifest.identities.items()
+        if not known.isdisjoint(desired.members[name])
     }
 
 
