@@ -10,24 +10,13 @@ import pkgutil
 from collections.abc import Mapping
 
 from gcp_wif import issuers
-from gcp_wif.ci.export_format import VARIABLES, Export, ExportFormat, ExportTarget
-from gcp_wif.ci.model import CiSystem, ConfigJob, ConfigReader, MissingToken, OldLogin, Pipeline, TokenRequest
-from gcp_wif.ci.shell_format import SHELL
+from gcp_wif.ci.model import CiSystem, MissingToken, TokenRequest
 from gcp_wif.errors import InputError, shown
 
 __all__ = [
-    "SHELL",
     "UNKNOWN",
-    "VARIABLES",
     "CiSystem",
-    "ConfigJob",
-    "ConfigReader",
-    "Export",
-    "ExportFormat",
-    "ExportTarget",
     "MissingToken",
-    "OldLogin",
-    "Pipeline",
     "TokenRequest",
     "choose",
     "detect",

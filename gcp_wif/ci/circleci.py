@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from gcp_wif.ci.model import CiSystem, ConfigJob, ConfigReader, MissingToken, Pipeline, TokenRequest
+from gcp_wif.ci.model import CiSystem, MissingToken, TokenRequest
 from gcp_wif.issuers import Tenant
 
 if TYPE_CHECKING:
     from gcp_wif.ci.asking import Run
+    from gcp_wif.ci.config import ConfigJob, ConfigReader, Pipeline
     from gcp_wif.manifest import Identity, Manifest
 
 __all__ = ["SYSTEM"]
@@ -89,15 +90,17 @@ class _CircleCi(CiSystem):
         r"""``<<`` begins an expression, and ``\<<`` is a literal one."""
         return text.replace("<<", "\\<<")
 
-    def config_job(self, identity: "Identity", manifest: "Manifest") -> ConfigJob:
+    def config_job(self, identity: "Identity", manifest: "Manifest") -> "ConfigJob":
         """A job with a context of its own, and the commands that make and fill that."""
+        from gcp_wif.ci.config import ConfigJob
+
         branches, tags = _filters(identity)
         context = f"gcp-{identity.name}"
         ids = sorted({value for rule in identity.allow for name, value in rule.terms if name == "context"})
         values = {"context": context, "context_ids": ids, "branches": branches, "tags": tags}
         return ConfigJob(_fill(context, identity, manifest), values)
 
-    def config_reader(self) -> ConfigReader:
+    def config_reader(self) -> "ConfigReader":
         from gcp_wif.ci import circleci_config
 
         return circleci_config
@@ -106,7 +109,7 @@ class _CircleCi(CiSystem):
         return {"BASH_ENV": f"{folder}/bash_env", _TOKEN: token}
 
 
-def _fill(context: str, identity: "Identity", manifest: "Manifest") -> tuple[Pipeline, ...]:
+def _fill(context: str, identity: "Identity", manifest: "Manifest") -> "tuple[Pipeline, ...]":
     owner = ("--org-id", str(manifest.issuer.keys["organization_id"]), context)
     variables = {
         "PROJECT_NUMBER": manifest.pool.project_number,

@@ -7,21 +7,18 @@ the system say is its issuer's profile, `gcp_wif.issuers`, under the same name.
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
-from gcp_wif.ci.export_format import ExportTarget
-from gcp_wif.ci.shell_format import SHELL
 from gcp_wif.errors import InputError
 from gcp_wif.issuers import FALLBACK, Tenant
 
 if TYPE_CHECKING:
     from gcp_wif.ci.asking import Run
+    from gcp_wif.ci.config import ConfigJob, ConfigReader
+    from gcp_wif.ci.export_format import ExportTarget
     from gcp_wif.manifest import Identity, Manifest
 
-__all__ = ["CiSystem", "ConfigJob", "ConfigReader", "MissingToken", "OldLogin", "Pipeline", "TokenRequest"]
-
-Pipeline = tuple[tuple[str, ...], ...]
-"""Programs with their arguments, each reading what the one before it prints."""
+__all__ = ["CiSystem", "MissingToken", "TokenRequest"]
 
 
 class TokenRequest(NamedTuple):
@@ -42,58 +39,6 @@ class MissingToken(NamedTuple):
 
     what: str
     hint: str
-
-
-class ConfigJob(NamedTuple):
-    """A job of one identity, for the template of the system's config.
-
-    Attributes:
-        setup: commands that a person runs once, before the job can run.
-        values: what the template wants besides ``name``, ``login``, ``direct`` and ``setup``.
-    """
-
-    setup: tuple[Pipeline, ...]
-    values: Mapping[str, Any]
-
-
-class OldLogin(Protocol):
-    """A job of an existing config that logs in to Google Cloud without gcp-wif."""
-
-    @property
-    def job(self) -> str:
-        """Its name."""
-
-    @property
-    def variables(self) -> Mapping[str, str]:
-        """The names of its variables, by ``project_number``, ``pool_id``, ``provider_id`` and ``service_account``."""
-
-    @property
-    def contexts(self) -> tuple[str, ...]:
-        """Where these variables come from, by name."""
-
-    @property
-    def branches(self) -> tuple[str, ...]:
-        """The branches that it is restricted to; empty where it is not."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What could not be read out of the config."""
-
-
-class ConfigReader(Protocol):
-    """A module that reads existing configs of a CI system."""
-
-    @property
-    def MAX_CONFIG_BYTES(self) -> int:  # noqa: N802 - a constant of the module
-        """The largest file that is read."""
-
-    @property
-    def find_logins(self) -> Any:
-        """``find_logins(text, origin=NAME)``: the jobs that log in, each an `OldLogin`."""
-
-    @property
-    def replacement(self) -> Any:
-        """``replacement(logins, manifest, identities)``: what to write in their place."""
 
 
 class CiSystem:
@@ -189,12 +134,15 @@ class CiSystem:
         """The folder where a job's private files are safe, and gone or replaced in the next job."""
         return environ.get(self.folder_variable)
 
-    def export_target(self, environ: Mapping[str, str]) -> ExportTarget | None:
+    def export_target(self, environ: Mapping[str, str]) -> "ExportTarget | None":
         """Where this system's next steps read variables; ``None`` where there is no such place.
 
         Bash sources the file that ``BASH_ENV`` names before each script, wherever it runs (Bash manual, "Bash Startup
         Files").
         """
+        from gcp_wif.ci.export_format import ExportTarget
+        from gcp_wif.ci.shell_format import SHELL
+
         name = environ.get("BASH_ENV")
         return ExportTarget(SHELL, Path(name), 'source "$BASH_ENV"') if name else None
 
@@ -204,11 +152,13 @@ class CiSystem:
         """``text`` as it must stand in the system's config, so that it is not taken for an expression there."""
         return text
 
-    def config_job(self, identity: "Identity", manifest: "Manifest") -> ConfigJob:
+    def config_job(self, identity: "Identity", manifest: "Manifest") -> "ConfigJob":
         """The job of one identity of a manifest of this kind, for `config_template`."""
+        from gcp_wif.ci.config import ConfigJob
+
         return ConfigJob((), {})
 
-    def config_reader(self) -> ConfigReader | None:
+    def config_reader(self) -> "ConfigReader | None":
         """Reads existing configs of the system, for `init --from-KIND`."""
         return None
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from gcp_wif.ci import SHELL, Export, ExportTarget
-from gcp_wif.ci.export_format import CREDENTIALS_VARIABLES, PROJECT_VARIABLES
+from gcp_wif.ci.export_format import CREDENTIALS_VARIABLES, PROJECT_VARIABLES, Export, ExportTarget
+from gcp_wif.ci.shell_format import SHELL
 from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
 from gcp_wif.errors import InputError
 from gcp_wif.files import edit_shared, read_bounded

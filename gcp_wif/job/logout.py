@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from gcp_wif.ci import ExportTarget
+from gcp_wif.ci.export_format import ExportTarget
 from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig, FileSource
 from gcp_wif.errors import InputError
 from gcp_wif.files import edit_shared, read_bounded, remove_private

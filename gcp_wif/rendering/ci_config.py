@@ -6,6 +6,7 @@ What is in it, the CI system knows: `CiSystem.config_job`, and its templates in 
 from typing import Any
 
 from gcp_wif import ci
+from gcp_wif.ci.config import Pipeline
 from gcp_wif.errors import InputError, shown
 from gcp_wif.manifest import Identity, Manifest
 from gcp_wif.rendering.header import remade_by
@@ -82,5 +83,5 @@ def _job(identity: Identity, manifest: Manifest, system: ci.CiSystem) -> dict[st
     }
 
 
-def _line(pipeline: ci.Pipeline) -> str:
+def _line(pipeline: Pipeline) -> str:
     return " | ".join(" ".join(shell_line(word) for word in command) for command in pipeline)

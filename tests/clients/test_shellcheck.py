@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gcp_wif.ci import SHELL
+from gcp_wif.ci.shell_format import SHELL
 from gcp_wif.job.export import exports
 from gcp_wif.job.target import ProjectChoice
 from gcp_wif.names import ProjectId

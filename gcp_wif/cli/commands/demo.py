@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcp_wif import ci, issuers
+from gcp_wif.ci.export_format import ExportTarget
 from gcp_wif.cli.command import CommonOptions, command, terminal
 from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import MissingExtraError, RefusedError
@@ -132,7 +133,7 @@ def _step(out: Terminal, arguments: list[str], env: Mapping[str, str]) -> None:
         raise RefusedError(f"This step failed with exit code {done.returncode}.", code="WIF604")
 
 
-def _show_files(out: Terminal, home: Path, target: ci.ExportTarget | None) -> None:
+def _show_files(out: Terminal, home: Path, target: ExportTarget | None) -> None:
     for path in sorted(home.iterdir()):
         if path.is_file():
             mode = path.stat().st_mode & 0o777

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gcp_wif.ci import ExportTarget
+from gcp_wif.ci.export_format import ExportTarget
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, terminal
 from gcp_wif.cli.options import CiOptions, ExportOptions
 from gcp_wif.cli.output import Terminal

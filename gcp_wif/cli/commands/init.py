@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from gcp_wif import ci
+from gcp_wif.ci.config import ConfigReader, OldLogin
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, run_context, terminal
 from gcp_wif.cli.issuer_options import IssuerOptions, Known, known_of
 from gcp_wif.cli.output import Terminal
@@ -57,8 +58,8 @@ class _Options(OptionGroup):
 class _Old(NamedTuple):
     """Jobs of an existing config that log in the old way; without a reader there is no such config."""
 
-    reader: ci.ConfigReader | None = None
-    logins: tuple[ci.OldLogin, ...] = ()
+    reader: ConfigReader | None = None
+    logins: tuple[OldLogin, ...] = ()
 
 
 @command(_Options, IssuerOptions, CommonOptions)
@@ -130,7 +131,7 @@ def _old_logins(system: ci.CiSystem, file: str, context: Context) -> _Old:
     return _Old(reader, found)
 
 
-def _account_of(login: ci.OldLogin, options: _Options, context: Context) -> ServiceAccountEmail:
+def _account_of(login: OldLogin, options: _Options, context: Context) -> ServiceAccountEmail:
     """The account that a job names by a variable; its value is in a context, so it is given here."""
     variable = login.variables["service_account"]
     value = context.environ.get(variable)
@@ -162,7 +163,7 @@ def _accounts(options: _Options, context: Context) -> list[ServiceAccountEmail]:
 
 def _from_flags(options: _Options, issuer: OptionGroup, context: Context, old: _Old) -> Draft:
     provider = resolve_target(_target_flags(options, context), context.environ).provider
-    used: dict[ServiceAccountEmail, list[ci.OldLogin]] = {}
+    used: dict[ServiceAccountEmail, list[OldLogin]] = {}
     for login in old.logins:
         used.setdefault(_account_of(login, options, context), []).append(login)
     accounts = list(used) or _accounts(options, context)
@@ -198,7 +199,7 @@ def _identity(
     home: ProjectId,
     known: Known,
     options: _Options,
-    logins: list[ci.OldLogin],
+    logins: list[OldLogin],
 ) -> DraftIdentity:
     restricted = bool(logins) and all(login.branches for login in logins)
     found = [branch for login in logins for branch in login.branches] if restricted else []

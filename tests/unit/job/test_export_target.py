@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from gcp_wif import ci
-from gcp_wif.ci import SHELL, Export, ExportFormat, ExportTarget
+from gcp_wif.ci.export_format import Export, ExportFormat, ExportTarget
 from gcp_wif.ci.model import CiSystem
+from gcp_wif.ci.shell_format import SHELL
 from gcp_wif.errors import InputError
 from gcp_wif.job.export import export, export_target
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gcp_wif.ci import SHELL, ExportTarget
-from gcp_wif.ci.export_format import CREDENTIALS_VARIABLES, PROJECT_VARIABLES
+from gcp_wif.ci.export_format import CREDENTIALS_VARIABLES, PROJECT_VARIABLES, ExportTarget
+from gcp_wif.ci.shell_format import SHELL
 from gcp_wif.job.export import export, exports
 from gcp_wif.job.target import ProjectChoice
 from gcp_wif.names import ProjectId
