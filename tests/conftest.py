@@ -115,6 +115,7 @@ class Cli:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.cwd: Path | None = None
         self.env = {"HOME": str(home), "PATH": os.environ["PATH"], "BASH_ENV": str(home.parent / "bash_env")}
         for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
             if name in os.environ:
@@ -124,6 +125,7 @@ class Cli:
         done = subprocess.run(
             [sys.executable, "-m", "gcp_wif", *arguments],
             env=self.env | env,
+            cwd=self.cwd,
             input=stdin,
             capture_output=True,
             timeout=120,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["VARIABLES", "Export", "ExportFormat", "ExportTarget"]
+__all__ = ["VARIABLES", "Export", "ExportFormat", "ExportTarget", "block_removed"]
 
 CREDENTIALS_VARIABLES = ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE")
 PROJECT_VARIABLES = ("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT", "GCLOUD_PROJECT")
@@ -53,8 +53,25 @@ class ExportTarget(NamedTuple):
         format: how they are written there.
         path: the file; ``None`` where the CI system reads them from the step's standard output.
         now: what a person runs to have them in this step, too; empty where the next step alone can have them.
+        warning: why the next steps may not read it, and what to do; empty where they do.
     """
 
     format: ExportFormat
     path: Path | None = None
     now: str = ""
+    warning: str = ""
+
+
+def block_removed(content: bytes, block: bytes) -> bytes:
+    """The file without what one run appended; unchanged where that is not there as it was written.
+
+    Args:
+        content: the file as it is.
+        block: what `ExportFormat.appended` gave. Where somebody has appended behind it, the newline that ends a last
+            line of theirs stays.
+    """
+    if not block or block not in content:
+        return content
+    before, _, after = content.rpartition(block)
+    seam = block[: len(block) - len(block.lstrip(b"\n"))]
+    return before + (seam if after else b"") + after

@@ -4,6 +4,7 @@ A system is data with a few functions. The environment is an argument; only `CiS
 the system say is its issuer's profile, `gcp_wif.issuers`, under the same name.
 """
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -144,7 +145,12 @@ class CiSystem:
         from gcp_wif.ci.shell_format import SHELL
 
         name = environ.get("BASH_ENV")
-        return ExportTarget(SHELL, Path(name), 'source "$BASH_ENV"') if name else None
+        if not name:
+            return None
+        if shutil.which("bash", path=environ.get("PATH")) is None:
+            warning = 'There is no bash on the PATH, and only bash reads BASH_ENV. Begin each step with:  . "$BASH_ENV"'
+            return ExportTarget(SHELL, Path(name), warning=warning)
+        return ExportTarget(SHELL, Path(name), 'source "$BASH_ENV"')
 
     # The repository
 

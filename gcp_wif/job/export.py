@@ -1,10 +1,11 @@
 """`export`: hand a job's variables to its next steps."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from gcp_wif.ci.export_format import CREDENTIALS_VARIABLES, PROJECT_VARIABLES, Export, ExportTarget
+from gcp_wif.ci.export_format import CREDENTIALS_VARIABLES, PROJECT_VARIABLES, Export, ExportTarget, block_removed
 from gcp_wif.ci.shell_format import SHELL
 from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
 from gcp_wif.errors import InputError
@@ -13,7 +14,17 @@ from gcp_wif.job.context import Context
 from gcp_wif.job.source import absolute, clean_path
 from gcp_wif.job.target import ProjectChoice
 
-__all__ = ["STDOUT", "Exported", "export", "export_lines", "export_target", "exports", "read_config", "weak_project"]
+__all__ = [
+    "STDOUT",
+    "Exported",
+    "export",
+    "export_lines",
+    "export_target",
+    "exports",
+    "read_config",
+    "unexport",
+    "weak_project",
+]
 
 STDOUT = "stdout"
 """The value of ``--to`` that prints the exports for ``eval`` instead of writing them."""
@@ -26,11 +37,13 @@ class Exported(NamedTuple):
         path: the file that the next steps read.
         added: the lines that were appended; 0 where the file had them already.
         exports: the variables.
+        appended: the very bytes, so that they can be taken back.
     """
 
     path: Path
     added: int
     exports: tuple[Export, ...]
+    appended: bytes = b""
 
 
 def read_config(path: Path) -> CredentialConfig:
@@ -74,7 +87,9 @@ def export_target(to: str | None, context: Context) -> ExportTarget:
         own = own._replace(path=Path(absolute(str(own.path), context.cwd)))
     if to is not None:
         path = Path(absolute(clean_path(to, origin="--to"), context.cwd))
-        return own if own is not None and own.path == path else ExportTarget(SHELL, path)
+        if own is not None and own.path == path:
+            return own
+        return ExportTarget(SHELL, path, now=f". {shlex.quote(str(path))}")
     if own is None:
         raise InputError(
             "There is no file that the next steps of this job read variables from.",
@@ -108,8 +123,24 @@ def export(
         origin="the shell file",
         create=True,
     )
-    added = answer[1][len(answer[0]) :].strip().count(b"\n") + 1 if answer and answer[0] != answer[1] else 0
-    return Exported(path, added, wanted)
+    appended = answer[1][len(answer[0]) :] if answer else b""
+    added = appended.strip().count(b"\n") + 1 if appended else 0
+    return Exported(path, added, wanted, appended)
+
+
+def unexport(done: Exported) -> bool:
+    """Take back what `export` appended, so that what was there before counts again; ``False`` if nothing was changed.
+
+    Raises:
+        InputError: WIF301, WIF303, WIF304, WIF305; the file is as it was.
+    """
+    answer = edit_shared(
+        done.path,
+        lambda content: (block_removed(content, done.appended), b""),
+        origin="the shell file",
+        create=False,
+    )
+    return answer is not None and answer[0] != answer[1]
 
 
 def export_lines(

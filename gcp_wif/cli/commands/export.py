@@ -1,22 +1,18 @@
 """`gcp-wif export`."""
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from gcp_wif.ci.export_format import ExportTarget
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, terminal
+from gcp_wif.cli.job_steps import check_stdout, export_document, run_export, say_how_to_source
 from gcp_wif.cli.options import CiOptions, ExportOptions
-from gcp_wif.cli.output import Terminal
-from gcp_wif.errors import InputError
-from gcp_wif.job.context import Context
-from gcp_wif.job.export import export, export_lines, export_target, read_config, weak_project
+from gcp_wif.job.export import export_lines, export_target, read_config, weak_project
 from gcp_wif.job.generate import config_path
 from gcp_wif.job.target import ProjectChoice
 from gcp_wif.names import ProjectId
 
-__all__ = ["check_stdout", "main", "run_export"]
+__all__ = ["main"]
 
 
 class _Options(OptionGroup):
@@ -27,43 +23,12 @@ class _Options(OptionGroup):
     project_id: Annotated[str | None, typer.Option(help="Project ID to export.")] = None
 
 
-def check_stdout(target: ExportTarget, common: CommonOptions) -> None:
-    """Refuse two results on standard output.
-
-    Raises:
-        InputError: WIF110.
-    """
-    if common.as_json and target.path is None:
-        raise InputError(
-            "--json and the exports both want stdout.", hint="Name a file for the exports: --to PATH.", code="WIF110"
-        )
-
-
-def run_export(
-    config: Path, project: ProjectChoice | None, target: ExportTarget, context: Context, out: Terminal
-) -> dict[str, Any]:
-    """Write or print the exports; returns the JSON shape."""
-    if target.path is None:
-        out.raw(export_lines(config, project, target, context.environ))
-        return {"shell_file": None}
-    done = export(config, project, target.path, target, context.environ)
-    names = ", ".join(each.name for each in done.exports)
-    state = f"{done.added} lines added" if done.added else "nothing to add"
-    out.say(f"exports            {done.path} ({state}): {names}")
-    if target.now:
-        out.say(f"                   this step has them after:  {target.now}")
-    return {
-        "shell_file": str(done.path),
-        "lines_added": done.added,
-        "exports": {each.name: each.value for each in done.exports},
-    }
-
-
 @command(_Options, ExportOptions, CiOptions, CommonOptions)
 def main(options: _Options, sink: ExportOptions, ci: CiOptions, common: CommonOptions) -> None:
-    """Hand the variables to the job's next steps, in the CI system's way, so that they find the credential config.
+    """Hand the variables to the job's next steps, in the CI system's own way.
 
-    Lines are appended once; a changed value wins; other lines are never touched.
+    Lines are appended once; a changed value wins; other lines are never touched. For the present shell:
+    eval "$(gcp-wif export --to stdout)".
     """
     out, context = terminal(common), ci.context()
     target = export_target(sink.to, context)
@@ -72,4 +37,9 @@ def main(options: _Options, sink: ExportOptions, ci: CiOptions, common: CommonOp
     project = weak_project(read_config(config))
     if options.project_id is not None:
         project = ProjectChoice(ProjectId.parse(options.project_id, origin="--project-id"), explicit=True)
-    out.data(run_export(config, project, target, context, out))
+    if target.path is None:
+        out.raw(export_lines(config, project, target, context.environ))
+        return
+    done = run_export(config, project, target, context, out)
+    say_how_to_source(done, target, context, out)
+    out.data(export_document(done))

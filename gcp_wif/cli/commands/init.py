@@ -64,7 +64,10 @@ class _Old(NamedTuple):
 
 @command(_Options, IssuerOptions, CommonOptions)
 def main(options: _Options, issuer: OptionGroup, common: CommonOptions) -> None:
-    """Write a commented manifest, from flags and environment or from what exists in Google (--from-gcp)."""
+    """Write a commented manifest.
+
+    From flags and environment, from what exists in Google (--from-gcp), or from a CI file that logs in the old way.
+    """
     old_kind, file = _old_config(options, issuer)
     out, context = terminal(common), run_context()._replace(ci=options.ci or old_kind)
     path = Path(context.cwd, options.manifest)

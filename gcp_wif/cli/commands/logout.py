@@ -6,6 +6,7 @@ import typer
 
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, terminal
 from gcp_wif.cli.options import CiOptions, ExportOptions
+from gcp_wif.errors import InputError
 from gcp_wif.job.export import STDOUT, export_target
 from gcp_wif.job.generate import config_path
 from gcp_wif.job.logout import logout
@@ -22,11 +23,15 @@ class _Options(OptionGroup):
 
 @command(_Options, ExportOptions, CiOptions, CommonOptions)
 def main(options: _Options, export: ExportOptions, ci: CiOptions, common: CommonOptions) -> None:
-    """Remove the token file, the credential config and the export lines that login wrote, and nothing else.
+    """Remove what login wrote, and nothing else.
 
-    With --to stdout it prints the `unset` for the present shell: eval "$(gcp-wif logout --to stdout)".
+    That is the token file, the credential config and the export lines. With --to stdout it prints the `unset` for the
+    present shell: eval "$(gcp-wif logout --to stdout)".
     """
     out, context = terminal(common), ci.context()
+    if common.as_json and export.to == STDOUT:
+        raise InputError("--json and --to stdout both want stdout.", code="WIF110")
+    out.so_far = "Run it again to remove what is left."
     known = export.to is not None or context.system.export_target(context.environ) is not None
     target = export_target(export.to, context) if known else None
     done = logout(config_path(options.output_file, context), target, context.environ)
@@ -38,7 +43,7 @@ def main(options: _Options, export: ExportOptions, ci: CiOptions, common: Common
         out.say(f"exports removed    {done.shell_file}")
     if not done.removed and not done.shell_file:
         out.say("There was nothing to remove.")
-    if target is not None and target.path is None and not (common.as_json and export.to != STDOUT):
+    if target is not None and target.path is None and not common.as_json:
         out.raw(target.format.unset())
     out.data(
         {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context, terminal
-from gcp_wif.cli.manifests import read_manifest
+from gcp_wif.cli.manifests import MANIFEST_NAME, read_manifest
 from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import InputError, MissingExtraError, shown
 from gcp_wif.rendering.ci_config import config_kinds, render_ci_config, render_snippet, snippets
@@ -18,12 +18,13 @@ __all__ = ["main"]
 
 _CONFIGS, _SNIPPETS = config_kinds(), tuple(snippets())
 _KINDS = (*_CONFIGS, *_SNIPPETS, "terraform", "gcloud")
-_DEFAULT_MANIFEST = "gcp-wif.toml"
 
 
 class _Options(OptionGroup):
     what: Annotated[str, typer.Argument(metavar="|".join(_KINDS), help="What to render.")] = ""
-    manifest: Annotated[str | None, typer.Option(metavar="FILE", help="The manifest. [default: gcp-wif.toml]")] = None
+    manifest: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The manifest. [default: gcp-wif.toml here or in a folder above]")
+    ] = None
     identity: Annotated[
         str | None, typer.Option(metavar="NAME", help="With a CI system: a job for this identity alone.")
     ] = None
@@ -38,9 +39,10 @@ class _Options(OptionGroup):
 
 @command(_Options, CommonOptions)
 def main(options: _Options, common: CommonOptions) -> None:
-    """Print what to commit, made from the manifest: the config of a CI system, Terraform, a gcloud script.
+    """Print what to commit, made from the manifest.
 
-    The same manifest gives the same bytes. With --json and --output-file, prints what was written.
+    The config of a CI system, a piece of one (which needs no manifest), Terraform, or a gcloud script. The same
+    manifest gives the same bytes. With --json and --output-file, prints what was written.
     """
     out = terminal(common)
     _check(options, as_json=common.as_json)
@@ -82,8 +84,8 @@ def _check(options: _Options, *, as_json: bool) -> None:
 def _rendered(options: _Options, out: Terminal) -> str:
     if options.what in _SNIPPETS:
         return render_snippet(options.what)
-    name = options.manifest or _DEFAULT_MANIFEST
-    manifest = read_manifest(name, run_context().cwd)
+    name = options.manifest or MANIFEST_NAME  # as the text says it, the same from every folder of a repository
+    manifest = read_manifest(options.manifest, run_context())
     if options.what in _CONFIGS:
         return render_ci_config(options.what, manifest, name, options.identity)
     try:
@@ -97,16 +99,16 @@ def _rendered(options: _Options, out: Terminal) -> str:
         out.warn(warning)
     if options.what == "gcloud":
         return render_gcloud(desired, name)
-    return render_terraform(manifest, desired, name, _existing(options, name, out) if options.import_existing else None)
+    return render_terraform(manifest, desired, name, _existing(options, out) if options.import_existing else None)
 
 
-def _existing(options: _Options, name: str, out: Terminal) -> "Existing":
+def _existing(options: _Options, out: Terminal) -> "Existing":
     """What Google has of the manifest; a deleted pool or provider is warned of."""
     from gcp_wif.cli.plans import AdminOptions, Session
     from gcp_wif.provisioning import observe
     from gcp_wif.rendering.terraform import existing_of
 
-    admin = AdminOptions(manifest=name, impersonate_service_account=options.impersonate_service_account)
+    admin = AdminOptions(manifest=options.manifest, impersonate_service_account=options.impersonate_service_account)
     session = Session(admin, out, "render terraform --import-existing")
     found = existing_of(session.desired, observe(session.desired, session.clients, session.retry_policy))
     for deleted in found.deleted:

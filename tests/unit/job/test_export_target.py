@@ -46,7 +46,7 @@ def test_the_systems_file_has_the_systems_format(run_context: Any, tmp_path: Pat
 
 def test_any_other_file_is_a_shell_file(run_context: Any, tmp_path: Path) -> None:
     context = run_context({"OTHER_FILE": "next"})
-    assert export_target("env", context) == ExportTarget(SHELL, tmp_path / "env")
+    assert export_target("env", context) == ExportTarget(SHELL, tmp_path / "env", f". {tmp_path}/env")
     assert export_target("stdout", context) == ExportTarget(SHELL)
 
 
