@@ -101,9 +101,10 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 def _home_stays_clean() -> Iterator[None]:
     """Tests leave nothing of gcp-wif in the real HOME."""
     home = Path.home()
+    written = ("gcp_cred", "oidc_token", "gcp-wif")
 
     def ours() -> set[str]:
-        return {entry.name for entry in home.iterdir() if "gcp_cred" in entry.name or "oidc_token" in entry.name}
+        return {entry.name for entry in home.iterdir() if any(name in entry.name for name in written)}
 
     before = ours()
     yield

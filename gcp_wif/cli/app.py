@@ -5,7 +5,6 @@ chosen command does not need.
 """
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ from typer.exceptions import TyperException
 from gcp_wif.cli.command import NoColor, RootOptions, Verbose
 from gcp_wif.cli.interrupts import end
 from gcp_wif.cli.output import HidingStream, Terminal, report_crash
+from gcp_wif.cli.streams import hold_standard_streams
 from gcp_wif.errors import InputError, StoppedError
 
 __all__ = ["app", "run"]
@@ -92,8 +92,7 @@ def _root(
 
 def run() -> None:
     """Run the command line and exit with its code."""
-    if sys.stderr is None:  # closed: nobody listens, and the work goes on
-        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for as long as the process lives
+    hold_standard_streams()
     sys.stderr = HidingStream(sys.stderr)
     arguments = sys.argv[1:]
     try:

@@ -6,7 +6,6 @@ groups the flat signature that Typer reads.
 
 import functools
 import inspect
-import io
 import os
 import sys
 import time
@@ -127,8 +126,7 @@ def run_context() -> Context:
             hint="Was it removed or replaced meanwhile? Change into a folder that exists, and run it again.",
             code="WIF013",
         ) from None
-    stdin = sys.stdin.buffer if sys.stdin is not None else io.BytesIO()  # closed: nothing can be read from it
-    return Context(environ=dict(os.environ), cwd=cwd, stdin=stdin, clock=time.time)
+    return Context(environ=dict(os.environ), cwd=cwd, stdin=sys.stdin.buffer, clock=time.time)
 
 
 def endpoints(context: Context, out: Terminal, universe: str | None = None) -> Endpoints:

@@ -4,6 +4,7 @@
 repeats an argument cannot show a token either.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -123,7 +124,8 @@ class Terminal:
             self.say(f"  {line}")
         if error.code == "WIF012" or self.answered:
             return  # no object can go there, or one is there already
-        self.data(error_document(error))
+        with contextlib.suppress(InputError):  # where no object can go either, the words must do
+            self.data(error_document(error))
 
     def style(self, text: str, colour: Colour | None, *, bold: bool = False, err: bool = False) -> str:
         """``text`` in a colour, where it goes to a terminal and colour is wanted."""

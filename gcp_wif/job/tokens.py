@@ -97,7 +97,11 @@ def _read(flags: TokenFlags, context: Context, target: Target | None) -> tuple[s
     if flags.stdin:
         if context.stdin.isatty():
             raise InputError("--token-stdin reads a pipe, but standard input is a terminal.", code="WIF201")
-        return _decode(context.stdin.read(MAX_TOKEN_BYTES + 2), "standard input"), "standard input"
+        try:
+            data = context.stdin.read(MAX_TOKEN_BYTES + 2)
+        except OSError as error:  # a folder, or a stream that is open for writing alone
+            raise InputError(f"Standard input cannot be read: {error.strerror}.", code="WIF201") from None
+        return _decode(data, "standard input"), "standard input"
     if flags.response is not None:
         origin = f"the response in {flags.response}"
         path = (flags.response_field or "id_token").split(".")

@@ -430,7 +430,7 @@ class TestLogout:
         done = cli("logout")
         assert done.returncode == 0
         assert "stay" in done.stderr
-        assert token.exists()
+        assert token.exists() == (how in {"foreign token file", "linked token"})
         assert config.exists() == (how in {"edited config", "linked config"})
 
 

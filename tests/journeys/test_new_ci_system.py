@@ -50,6 +50,7 @@ class Copy:
         shutil.copy(PACKAGE.parent / "pyproject.toml", folder)
         shutil.copytree(NEW, folder / "gcp_wif", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         self.safe.mkdir()
+        (folder / "home").mkdir()
         self.claims.write_text("{}")
         self.env = {
             **{name: value for name, value in env.items() if name != "BASH_ENV"},

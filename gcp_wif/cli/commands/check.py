@@ -9,6 +9,7 @@ from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context
 from gcp_wif.config_lint import MAX_FILE_BYTES, LintFinding, check_text
 from gcp_wif.errors import InputError, MissingExtraError
 from gcp_wif.files import read_bounded
+from gcp_wif.job.context import Context
 
 if TYPE_CHECKING:
     from gcp_wif.manifest import Manifest
@@ -55,7 +56,7 @@ def main(options: _Options, common: CommonOptions) -> None:
         for line in (*each.diff, *each.fix.splitlines()):
             out.report(f"    {line}")
     if options.junit is not None:
-        _write_junit(Path(context.cwd, options.junit), found)
+        _write_junit(Path(context.cwd, options.junit), found, context)
     out.report(f"{len(found)} files, {len(findings)} findings")
     out.data({"checked": len(found), "findings": [_document(each) for each in findings]})
     raise typer.Exit(1 if findings else 0)
@@ -65,7 +66,7 @@ def _document(finding: LintFinding) -> dict[str, Any]:
     return finding._asdict() | {"diff": list(finding.diff)}
 
 
-def _write_junit(path: Path, found: dict[str, list[LintFinding]]) -> None:
+def _write_junit(path: Path, found: dict[str, list[LintFinding]], context: Context) -> None:
     try:
         from junitparser import Failure, JUnitXml, TestCase, TestSuite
     except ImportError:
@@ -83,4 +84,4 @@ def _write_junit(path: Path, found: dict[str, list[LintFinding]]) -> None:
     xml.add_testsuite(suite)
     buffer = io.BytesIO()
     xml.write(buffer)
-    write_new(path, buffer.getvalue(), replace=True, origin="--junit")
+    write_new(path, buffer.getvalue(), context.roots, replace=True, origin="--junit")

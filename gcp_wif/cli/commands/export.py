@@ -25,10 +25,10 @@ class _Options(OptionGroup):
 
 @command(_Options, ExportOptions, CiOptions, CommonOptions)
 def main(options: _Options, sink: ExportOptions, ci: CiOptions, common: CommonOptions) -> None:
-    """Hand the variables to the job's next steps, in the CI system's own way.
+    """Hand the variables to the job's next steps.
 
-    Lines are appended once; a changed value wins; other lines are never touched. For the present shell:
-    eval "$(gcp-wif export --to stdout)".
+    In the CI system's own way. Lines are appended once; a changed value wins; other lines are never touched. For the
+    present shell: eval "$(gcp-wif export --to stdout)".
     """
     out, context = terminal(common), ci.context()
     target = export_target(sink.to, context)

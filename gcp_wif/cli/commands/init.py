@@ -75,7 +75,7 @@ def main(options: _Options, issuer: OptionGroup, common: CommonOptions) -> None:
     draft = _from_gcp(options, context, out) if options.from_gcp else _from_flags(options, issuer, context, old)
     text = toml_text(draft)
     made = Manifest.parse(text, origin="this manifest")  # what it would refuse is not written
-    write_new(path, text.encode(), replace=options.force, origin="--manifest")
+    write_new(path, text.encode(), context.roots, replace=options.force, origin="--manifest")
     out.say(f"manifest           {path}")
     for note in draft.notes:
         out.warn(note)

@@ -34,7 +34,7 @@ def main(options: _Options, export: ExportOptions, ci: CiOptions, common: Common
     out.so_far = "Run it again to remove what is left."
     known = export.to is not None or context.system.export_target(context.environ) is not None
     target = export_target(export.to, context) if known else None
-    done = logout(config_path(options.output_file, context), target, context.environ)
+    done = logout(config_path(options.output_file, context), target, context)
     for warning in done.warnings:
         out.warn(warning)
     for path in done.removed:

@@ -52,8 +52,9 @@ def main(options: _Options, common: CommonOptions) -> None:
         return
     from gcp_wif.files import write_new
 
-    path = Path(run_context().cwd, options.output_file)
-    write_new(path, text.encode(), replace=True, origin="--output-file")
+    context = run_context()
+    path = Path(context.cwd, options.output_file)
+    write_new(path, text.encode(), context.roots, replace=True, origin="--output-file")
     out.say(f"{options.what:<18} {path}")
     out.data({"what": options.what, "output_file": str(path)})
 
