@@ -2,6 +2,10 @@
 
 Nothing outside this room and ``issuers/`` names a claim, a variable or a page of a CI system. A system has the name of
 its issuer's kind: the other files here are what systems share.
+
+Commands in a job's output: GitHub Actions obeys ``::NAME::…`` and ``##[NAME]…`` (actions/runner, ``ActionCommand.cs``),
+Azure Pipelines ``##vso[…]`` and ``##[…]`` (microsoft/azure-pipelines-agent, ``Command.cs``), TeamCity documents
+``##teamcity[…]``. `gcp_wif.safe_text` defuses them in text from outside; `CiSystem.mask` makes one on purpose.
 """
 
 import functools

@@ -48,6 +48,11 @@ class _CircleCi(CiSystem):
         "use_oidc"
     )
 
+    replacement_notes = (
+        "In .circleci/config.yml, in place of the steps that are named; the rest of each job stays.",
+        "The commands that are no longer used, and the orb circleci/gcp-cli, can go.",
+    )
+
     def tenant(self, environ: Mapping[str, str]) -> Tenant:
         found = environ.get(_ORGANIZATION)
         return Tenant(self.kind, {"organization_id": found}, _ORGANIZATION) if found else Tenant()
@@ -104,6 +109,9 @@ class _CircleCi(CiSystem):
         from gcp_wif.ci import circleci_config
 
         return circleci_config
+
+    def steps_of(self, commands: Mapping[str, tuple[str, ...]]) -> Mapping[str, object]:
+        return {"jobs": {job: {"steps": [{"run": line} for line in lines]} for job, lines in commands.items()}}
 
     def sample_job(self, token: str, folder: str) -> Mapping[str, str]:
         return {"BASH_ENV": f"{folder}/bash_env", _TOKEN: token}

@@ -29,6 +29,10 @@ class OldLogin(Protocol):
         """Its name."""
 
     @property
+    def how(self) -> tuple[str, ...]:
+        """The steps that do it, as they are called in the config."""
+
+    @property
     def variables(self) -> Mapping[str, str]:
         """The names of its variables, by ``project_number``, ``pool_id``, ``provider_id`` and ``service_account``."""
 
@@ -49,13 +53,5 @@ class ConfigReader(Protocol):
     """A module that reads existing configs of a CI system."""
 
     @property
-    def MAX_CONFIG_BYTES(self) -> int:  # noqa: N802 - a constant of the module
-        """The largest file that is read."""
-
-    @property
     def find_logins(self) -> Any:
         """``find_logins(text, origin=NAME)``: the jobs that log in, each an `OldLogin`."""
-
-    @property
-    def replacement(self) -> Any:
-        """``replacement(logins, manifest, identities)``: what to write in their place."""

@@ -59,6 +59,7 @@ class CiSystem:
         config_template: of the config that `render KIND` makes; empty where there is none.
         snippets: templates that need no manifest, by the word that `render` knows each by.
         old_logins: what `config_reader` looks for, as the subject of "are looked for".
+        replacement_notes: where what comes in their place is written, and what else can go.
     """
 
     kind: str = FALLBACK
@@ -80,6 +81,7 @@ class CiSystem:
     config_template: str = ""
     snippets: Mapping[str, str] = MappingProxyType({})
     old_logins: str = ""
+    replacement_notes: tuple[str, ...] = ()
 
     # The job and its token
 
@@ -167,6 +169,10 @@ class CiSystem:
     def config_reader(self) -> "ConfigReader | None":
         """Reads existing configs of the system, for `init --from-KIND`."""
         return None
+
+    def steps_of(self, commands: Mapping[str, tuple[str, ...]]) -> Mapping[str, object]:
+        """The part of a config in which each of these jobs runs its commands, as plain data."""
+        return {}
 
     def sample_job(self, token: str, folder: str) -> Mapping[str, str]:
         """What the environment of a job has, for `demo`: ``token``, and a place for exports below ``folder``."""

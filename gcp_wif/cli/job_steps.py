@@ -15,10 +15,13 @@ from gcp_wif.errors import InputError, RefusedError
 from gcp_wif.job.context import Context
 
 if TYPE_CHECKING:
-    from gcp_wif.ci.export_format import ExportTarget
+    from collections.abc import Callable
+
+    from gcp_wif.ci.export_format import Export, ExportTarget
+    from gcp_wif.credential_config import CredentialConfig
     from gcp_wif.job.export import Exported
     from gcp_wif.job.generate import Generated
-    from gcp_wif.job.target import ProjectChoice, Target
+    from gcp_wif.job.target import Target
     from gcp_wif.job.verify import Verified
 
 __all__ = [
@@ -33,12 +36,22 @@ def run_generate(
     endpoints: Endpoints,
     context: Context,
     out: Terminal,
+    accept: "Callable[[CredentialConfig], object] | None" = None,
 ) -> tuple["Generated", dict[str, Any]]:
-    """Write the files; returns what was written, and its JSON shape."""
+    """Write the files; returns what was written, and its JSON shape.
+
+    Args:
+        target: what the config is for.
+        options: the command line's.
+        endpoints: where the services are.
+        context: the world around.
+        out: where to speak.
+        accept: refuses a config that may not be used, before anything is written.
+    """
     from gcp_wif.job.generate import generate
 
     out.so_far = ""  # until the files are there, both or neither
-    done = generate(target, options[0].flags(*options[1:]), endpoints, context)
+    done = generate(target, options[0].flags(*options[1:]), endpoints, context, accept)
     written = "The credential config is" if done.token_path is None else "The token file and the credential config are"
     out.so_far = f"{written} written: `gcp-wif logout` removes what is there."
     if done.token is not None:
@@ -70,13 +83,13 @@ def check_stdout(target: "ExportTarget", common: CommonOptions) -> None:
 
 
 def run_export(
-    config: Path, project: "ProjectChoice | None", target: "ExportTarget", context: Context, out: Terminal
+    config: Path, wanted: "tuple[Export, ...]", target: "ExportTarget", context: Context, out: Terminal
 ) -> "Exported":
     """Append the exports to the target's file."""
     from gcp_wif.job.export import export
 
     assert target.path is not None  # noqa: S101 - the caller looked
-    done = export(config, project, target.path, target, context.environ)
+    done = export(config, wanted, target.path, target, context.environ)
     names = ", ".join(each.name for each in done.exports)
     state = f"{done.added} lines added" if done.added else "nothing to add"
     out.say(f"exports            {done.path} ({state}): {names}")
@@ -114,7 +127,9 @@ def say_how_to_source(done: "Exported", target: "ExportTarget", context: Context
         out.say(f"in this step       {target.now}")
 
 
-def run_verify(config: Path, endpoints: Endpoints, context: Context, out: Terminal) -> "Verified":
+def run_verify(
+    config: Path, endpoints: Endpoints, context: Context, out: Terminal, *, allow_executable: bool
+) -> "Verified":
     """Do the exchange.
 
     Raises:
@@ -123,7 +138,7 @@ def run_verify(config: Path, endpoints: Endpoints, context: Context, out: Termin
     from gcp_wif.job.verify import verify
 
     try:
-        done = verify(config, endpoints, context)
+        done = verify(config, endpoints, context, allow_executable=allow_executable)
     except RefusedError as error:
         raise _with_finding(error, config, context) from None
     for warning in done.warnings:

@@ -9,7 +9,19 @@ if TYPE_CHECKING:
     from gcp_wif.ci import CiSystem
     from gcp_wif.ci.asking import Run
 
-__all__ = ["Context"]
+__all__ = ["Context", "Program"]
+
+
+class Program(NamedTuple):
+    """This very program, as the operating system started it; both absolute.
+
+    Attributes:
+        script: ``sys.argv[0]``: the console script, the zip file, or the package's ``__main__.py``.
+        interpreter: ``sys.executable``.
+    """
+
+    script: str
+    interpreter: str
 
 
 class Context(NamedTuple):
@@ -22,6 +34,7 @@ class Context(NamedTuple):
         clock: seconds since 1970.
         run: how the CI system's program is run; ``None`` for a real process.
         ci: the CI system that was named; ``None`` for the one whose job this is.
+        program: this program, where a config may run it; ``None`` where no program counts as ours.
     """
 
     environ: Mapping[str, str]
@@ -30,6 +43,7 @@ class Context(NamedTuple):
     clock: Callable[[], float]
     run: "Run | None" = None
     ci: str | None = None
+    program: Program | None = None
 
     @property
     def system(self) -> "CiSystem":

@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from gcp_wif.ci.export_format import CREDENTIALS_VARIABLES, PROJECT_VARIABLES, Export, ExportTarget, block_removed
+from gcp_wif.ci.export_format import (
+    ALLOW_VARIABLE,
+    CREDENTIALS_VARIABLES,
+    PROJECT_VARIABLES,
+    Export,
+    ExportTarget,
+    block_removed,
+)
 from gcp_wif.ci.shell_format import SHELL
 from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
 from gcp_wif.errors import InputError
@@ -18,7 +25,6 @@ __all__ = [
     "STDOUT",
     "Exported",
     "export",
-    "export_lines",
     "export_target",
     "exports",
     "read_config",
@@ -57,13 +63,21 @@ def read_config(path: Path) -> CredentialConfig:
     )
 
 
-def exports(config: Path, project: ProjectChoice | None) -> tuple[Export, ...]:
+def exports(config: Path, project: ProjectChoice | None, *, executables: bool = False) -> tuple[Export, ...]:
     """The variables of a job. Pure.
 
     ``GOOGLE_APPLICATION_CREDENTIALS`` is for client libraries; ``CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE`` logs gcloud
     in without `gcloud auth login` (observed, gcloud 528).
+
+    Args:
+        config: the credential config, absolute.
+        project: the project, where it is known.
+        executables: whether clients may run the config's program: no client does without
+            ``GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1`` (AIP-4117).
     """
     credentials = tuple(Export(name, str(config)) for name in CREDENTIALS_VARIABLES)
+    if executables:
+        credentials += (Export(ALLOW_VARIABLE, "1"),)
     if project is None:
         return credentials
     return credentials + tuple(
@@ -107,16 +121,22 @@ def weak_project(config: CredentialConfig) -> ProjectChoice | None:
 
 
 def export(
-    config: Path, project: ProjectChoice | None, path: Path, target: ExportTarget, environ: Mapping[str, str]
+    config: Path, wanted: tuple[Export, ...], path: Path, target: ExportTarget, environ: Mapping[str, str]
 ) -> Exported:
     """Append the exports to ``path``, once, in the target's format; a changed value is appended behind the earlier one.
+
+    Args:
+        config: the credential config that they name.
+        wanted: what `exports` makes of a config that may be used (`trusted_config`).
+        path: the file.
+        target: in whose format.
+        environ: the job's environment.
 
     Raises:
         InputError: WIF301, WIF303, WIF304, WIF305; the file is as it was.
     """
     if path == config:
         raise InputError(f"{path} is the credential config; the exports need a shell file.", code="WIF110")
-    wanted = exports(config, project)
     answer = edit_shared(
         path,
         lambda content: (content, target.format.appended(content, wanted, environ)),
@@ -141,10 +161,3 @@ def unexport(done: Exported) -> bool:
         create=False,
     )
     return answer is not None and answer[0] != answer[1]
-
-
-def export_lines(
-    config: Path, project: ProjectChoice | None, target: ExportTarget, environ: Mapping[str, str]
-) -> bytes:
-    """The exports as text for standard output."""
-    return target.format.printed(exports(config, project), environ)

@@ -3,14 +3,16 @@
 What is in it, the CI system knows: `CiSystem.config_job`, and its templates in the folder of its name.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from gcp_wif import ci
 from gcp_wif.ci.config import Pipeline
 from gcp_wif.errors import InputError, shown
+from gcp_wif.install import install_command
 from gcp_wif.manifest import Identity, Manifest
 from gcp_wif.rendering.header import remade_by
-from gcp_wif.rendering.quoting import FILTERS, as_yaml, shell_line
+from gcp_wif.rendering.quoting import FILTERS, as_line, as_yaml, shell_line
 from gcp_wif.templating import render_template
 
 __all__ = ["config_kinds", "render_ci_config", "render_snippet", "snippets"]
@@ -21,21 +23,26 @@ def config_kinds() -> tuple[str, ...]:
     return tuple(kind for kind in ci.kinds() if ci.system(kind).config_template)
 
 
-def snippets() -> dict[str, str]:
-    """The templates that need no manifest, by the word that names each."""
-    return {word: template for kind in ci.kinds() for word, template in ci.system(kind).snippets.items()}
+def snippets() -> tuple[str, ...]:
+    """The words that name what needs no manifest."""
+    return tuple(word for kind in ci.kinds() for word in ci.system(kind).snippets)
 
 
-def render_snippet(word: str) -> str:
+def render_snippet(word: str, install: str | None = None) -> str:
     """A piece of a CI system's config.
 
     Args:
         word: of `snippets`.
+        install: the shell command that installs gcp-wif; by default `gcp_wif.install.install_command`.
     """
-    return render_template(snippets()[word], {"remade": remade_by(word)}, filters=FILTERS)
+    system = next(ci.system(kind) for kind in ci.kinds() if word in ci.system(kind).snippets)
+    values = {"remade": remade_by(word, *_given(install)), "install": install or install_command()}
+    return render_template(system.snippets[word], values, filters=_filters(system))
 
 
-def render_ci_config(kind: str, manifest: Manifest, origin: str, identity: str | None = None) -> str:
+def render_ci_config(
+    kind: str, manifest: Manifest, origin: str, identity: str | None = None, install: str | None = None
+) -> str:
     """A complete config of a CI system: a job for each identity.
 
     Args:
@@ -43,6 +50,8 @@ def render_ci_config(kind: str, manifest: Manifest, origin: str, identity: str |
         manifest: of that kind.
         origin: the manifest's file, for the header.
         identity: the only one to make a job for; all by default.
+        install: the shell command that installs gcp-wif; by default the manifest's, or
+            `gcp_wif.install.install_command`.
 
     Raises:
         InputError: WIF730 where the manifest's issuer is of another kind, WIF121 where there is no such identity.
@@ -61,9 +70,26 @@ def render_ci_config(kind: str, manifest: Manifest, origin: str, identity: str |
     arguments = [kind, "--manifest", origin] + (["--identity", identity] if identity else [])
     return render_template(
         system.config_template,
-        {"remade": remade_by(*arguments), "jobs": [_job(each, manifest, system) for each in chosen]},
-        filters={**FILTERS, "ci": lambda value: as_yaml(system.escape(value))},
+        {
+            "remade": remade_by(*arguments, *_given(install)),
+            "install": install or manifest.install or install_command(),
+            "jobs": [_job(each, manifest, system) for each in chosen],
+        },
+        filters=_filters(system),
     )
+
+
+def _given(install: str | None) -> list[str]:
+    return ["--install", install] if install else []
+
+
+def _filters(system: ci.CiSystem) -> dict[str, Callable[..., Any]]:
+    """Those of every target, and for text that the CI system reads before YAML's reader does, or behind it."""
+    return {
+        **FILTERS,
+        "ci": lambda value: as_yaml(system.escape(value)),
+        "ci_line": lambda value: as_line(system.escape(value)),
+    }
 
 
 def _job(identity: Identity, manifest: Manifest, system: ci.CiSystem) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gcp_wif.errors import InputError
-from gcp_wif.templating import Quoted
+from gcp_wif.templating import Quoted, TemplateMisuseError
 
-__all__ = ["FILTERS", "as_bash", "as_comment", "as_hcl", "as_yaml", "shell_line"]
+__all__ = ["FILTERS", "as_bash", "as_comment", "as_hcl", "as_line", "as_yaml", "shell_line"]
 
 _PLAIN_YAML = re.compile(r"[A-Za-z][A-Za-z0-9_./@+=-]*(?: [A-Za-z0-9_./@+=-]+)*")
 _YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
@@ -28,6 +28,17 @@ def as_yaml(value: str) -> Quoted:
     if _PLAIN_YAML.fullmatch(value) and value.lower() not in _YAML_WORDS:
         return Quoted(value)
     return Quoted(f'"{_escaped(value)}"')
+
+
+def as_line(value: str) -> Quoted:
+    """One line of a literal block of YAML, where everything is text.
+
+    Raises:
+        TemplateMisuseError: it is not one line of printable text.
+    """
+    if not value.isprintable():
+        raise TemplateMisuseError("a line of a script has a control character in it")
+    return Quoted(value)
 
 
 def as_hcl(value: str) -> Quoted:

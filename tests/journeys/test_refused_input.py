@@ -36,7 +36,7 @@ ROWS = {
         {"CIRCLE_ORGANIZATION_ID": ORGANIZATION[:-1] + "5"},
         [],
         "WIF206",
-        "tenant",
+        "organization_id",
     ),
     "lifetime too short": ({}, ["--service-account-token-lifetime-seconds=599"], "WIF109", "600"),
     "lifetime too long": ({}, ["--service-account-token-lifetime-seconds=43201"], "WIF109", "43200"),

@@ -21,11 +21,13 @@ PACKAGE = Path(ci.__file__).parents[1]
 ROOMS = (PACKAGE / "ci", PACKAGE / "issuers")
 
 WORDS = (
-    r"circle ?ci|\bcircle_|\bBASH_ENV\b|git ?hub|\bACTIONS_ID_TOKEN|git ?lab|(?-i:\bCI_[A-Z])|\bid_tokens\b|build ?kite"
-    r"|bit ?bucket|azure|\bSYSTEM_(?:ACCESSTOKEN|OIDC|TEAM)|vstoken|##vso|::add-mask|id-token: ?write|\boidc: ?true"
-    r"|project_path|repository_owner|workspaceUuid|repositoryUuid"
+    r"circle ?ci|\bcircle_|\bBASH_ENV\b|git ?hub|\bACTIONS_ID_TOKEN|git ?lab|\bid_tokens\b|build ?kite|bit ?bucket"
+    r"|(?-i:\bCI_(?:API|BUILDS|COMMIT|JOB|MERGE|PIPELINE|PROJECT|RUNNER|SERVER)_)"
+    r"|azure.?(?:devops|pipelines)|\bSYSTEM_(?:ACCESSTOKEN|OIDC|TEAM)|vstoken|##vso|::add-mask"
+    r"|id-token: ?write|\boidc: ?true|project_path|repository_owner|workspaceUuid|repositoryUuid"
 )
-"""Of the six systems of the contract: their names, variables, pages and the commands that their logs obey."""
+"""Of the six systems of the contract: their names, variables, pages and the commands that their logs obey. Azure alone
+is a cloud, of which credential configs speak."""
 
 GENERIC = frozenset({"iss", "sub", "aud", "azp", "iat", "nbf", "exp", "jti"})
 """Claims of RFC 7519 and OpenID Connect, which every issuer has."""

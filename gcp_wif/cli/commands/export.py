@@ -4,42 +4,50 @@ from typing import Annotated
 
 import typer
 
-from gcp_wif.cli.command import CommonOptions, OptionGroup, command, terminal
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
 from gcp_wif.cli.job_steps import check_stdout, export_document, run_export, say_how_to_source
-from gcp_wif.cli.options import CiOptions, ExportOptions
-from gcp_wif.job.export import export_lines, export_target, read_config, weak_project
+from gcp_wif.cli.options import CiOptions, ConfigFileOptions, ExecutableOptions, ExportOptions
+from gcp_wif.job.export import export_target, exports, weak_project
 from gcp_wif.job.generate import config_path
 from gcp_wif.job.target import ProjectChoice
+from gcp_wif.job.trusted_config import read_trusted
 from gcp_wif.names import ProjectId
 
 __all__ = ["main"]
 
 
 class _Options(OptionGroup):
-    output_file: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="The credential config. [default: $HOME/gcp_cred_config.json]"),
-    ] = None
     project_id: Annotated[str | None, typer.Option(help="Project ID to export.")] = None
 
 
-@command(_Options, ExportOptions, CiOptions, CommonOptions)
-def main(options: _Options, sink: ExportOptions, ci: CiOptions, common: CommonOptions) -> None:
+@command(ConfigFileOptions, _Options, ExecutableOptions, ExportOptions, CiOptions, CommonOptions)
+def main(
+    chosen: ConfigFileOptions,
+    options: _Options,
+    executable: ExecutableOptions,
+    sink: ExportOptions,
+    ci: CiOptions,
+    common: CommonOptions,
+) -> None:
     """Hand the variables to the job's next steps.
 
-    In the CI system's own way. Lines are appended once; a changed value wins; other lines are never touched. For the
-    present shell: eval "$(gcp-wif export --to stdout)".
+    In the CI system's own way. Lines are appended once; a changed value wins; other lines are never touched. A config
+    that leads elsewhere than to Google, or runs a program that is not gcp-wif, is refused. For the present shell:
+    eval "$(gcp-wif export --to stdout)".
     """
     out, context = terminal(common), ci.context()
     target = export_target(sink.to, context)
     check_stdout(target, common)
-    config = config_path(options.output_file, context)
-    project = weak_project(read_config(config))
+    where = endpoints(context, out, chosen.universe_domain)
+    config = config_path(chosen.output_file, context)
+    trusted = read_trusted(config, where, context.program, allow_executable=executable.allow_executable)
+    project = weak_project(trusted.config)
     if options.project_id is not None:
         project = ProjectChoice(ProjectId.parse(options.project_id, origin="--project-id"), explicit=True)
+    wanted = exports(config, project, executables=trusted.executables)
     if target.path is None:
-        out.raw(export_lines(config, project, target, context.environ))
+        out.raw(target.format.printed(wanted, context.environ))
         return
-    done = run_export(config, project, target, context, out)
+    done = run_export(config, wanted, target, context, out)
     say_how_to_source(done, target, context, out)
     out.data(export_document(done))

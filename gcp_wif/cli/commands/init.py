@@ -1,31 +1,34 @@
 """`gcp-wif init`."""
 
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
 from gcp_wif import ci
-from gcp_wif.ci.config import ConfigReader, OldLogin
+from gcp_wif.ci.config import OldLogin
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, run_context, terminal
 from gcp_wif.cli.issuer_options import IssuerOptions, Known, known_of
 from gcp_wif.cli.output import Terminal
-from gcp_wif.errors import InputError, MissingExtraError
+from gcp_wif.errors import InputError, MissingExtraError, shown
 from gcp_wif.files import read_bounded, write_new
+from gcp_wif.install import install_command
 from gcp_wif.issuers import DEFAULT
 from gcp_wif.job.context import Context
 from gcp_wif.job.flags import TargetFlags
 from gcp_wif.job.target import ACCOUNT_VARIABLES, POOL_VARIABLES, PROVIDER_VARIABLES, resolve_target
+from gcp_wif.limits import CI_CONFIG_BYTES
 from gcp_wif.manifest import Manifest
 from gcp_wif.manifest.writing import Draft, DraftIdentity, toml_text
 from gcp_wif.names import ProjectId, ServiceAccountEmail
+from gcp_wif.rendering.replacement import replacement
 
 __all__ = ["main"]
 
 
 class _Options(OptionGroup):
     provider: Annotated[str | None, typer.Argument(metavar="[PROVIDER]", help="Provider resource name.")] = None
-    manifest: Annotated[str, typer.Option(metavar="FILE", help="Where to write it.")] = "gcp-wif.toml"
+    manifest: Annotated[str, typer.Option(metavar="FILE", help="Where to write the manifest.")] = "gcp-wif.toml"
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False
     from_gcp: Annotated[
         bool, typer.Option("--from-gcp", help="From what exists in Google; a plan right after finds nothing to do.")
@@ -42,9 +45,11 @@ class _Options(OptionGroup):
     project_id: Annotated[
         str | None, typer.Option(help="ID of the pool's project; with --from-gcp of one whose accounts are read.")
     ] = None
-    project_number: Annotated[str | None, typer.Option(help="Its number.")] = None
+    project_number: Annotated[str | None, typer.Option(help="Number of the pool's project.")] = None
     pool_id: Annotated[str | None, typer.Option(help="Workload identity pool ID. [default: the kind]")] = None
-    provider_id: Annotated[str | None, typer.Option(help="Its provider's ID. [default: the kind]")] = None
+    provider_id: Annotated[str | None, typer.Option(help="Workload identity pool provider ID. [default: the kind]")] = (
+        None
+    )
     service_account: Annotated[
         list[str] | None, typer.Option(help="Email of an account for jobs; may be given several times.")
     ] = None
@@ -53,13 +58,6 @@ class _Options(OptionGroup):
     impersonate_service_account: Annotated[
         str | None, typer.Option(metavar="EMAIL", help="With --from-gcp: act as this account.")
     ] = None
-
-
-class _Old(NamedTuple):
-    """Jobs of an existing config that log in the old way; without a reader there is no such config."""
-
-    reader: ConfigReader | None = None
-    logins: tuple[OldLogin, ...] = ()
 
 
 @command(_Options, IssuerOptions, CommonOptions)
@@ -71,7 +69,7 @@ def main(options: _Options, issuer: OptionGroup, common: CommonOptions) -> None:
     old_kind, file = _old_config(options, issuer)
     out, context = terminal(common), run_context()._replace(ci=options.ci or old_kind)
     path = Path(context.cwd, options.manifest)
-    old = _old_logins(context.system, file, context) if file is not None else _Old()
+    old = _old_logins(context.system, file, context) if file is not None else ()
     draft = _from_gcp(options, context, out) if options.from_gcp else _from_flags(options, issuer, context, old)
     text = toml_text(draft)
     made = Manifest.parse(text, origin="this manifest")  # what it would refuse is not written
@@ -81,9 +79,9 @@ def main(options: _Options, issuer: OptionGroup, common: CommonOptions) -> None:
         out.warn(note)
     out.say("Read it, then run `gcp-wif plan`.")
     instead = None
-    if old.reader is not None:
-        owners = {login.job: _identity_name(_account_of(login, options, context)) for login in old.logins}
-        instead = old.reader.replacement(list(old.logins), options.manifest, owners)
+    if old:
+        owners = {login.job: _identity_name(_account_of(login, options, context)) for login in old}
+        instead = replacement(context.system, old, options.manifest, owners, install_command())
         if not common.as_json:
             out.raw(instead.encode())
     result = {"manifest": str(path), "identities": list(made.identities), "notes": list(draft.notes)}
@@ -120,10 +118,10 @@ def _old_config(options: _Options, issuer: OptionGroup) -> tuple[str | None, str
     return given[0] if given else (None, None)
 
 
-def _old_logins(system: ci.CiSystem, file: str, context: Context) -> _Old:
+def _old_logins(system: ci.CiSystem, file: str, context: Context) -> tuple[OldLogin, ...]:
     reader = system.config_reader()
     assert reader is not None  # noqa: S101 - the flag is there because there is one
-    data = read_bounded(Path(context.cwd, file), reader.MAX_CONFIG_BYTES, origin=f"--from-{system.kind}")
+    data = read_bounded(Path(context.cwd, file), CI_CONFIG_BYTES, origin=f"--from-{system.kind}")
     found = tuple(reader.find_logins(data.decode(errors="replace"), origin=file))
     if not found:
         raise InputError(
@@ -131,7 +129,7 @@ def _old_logins(system: ci.CiSystem, file: str, context: Context) -> _Old:
             hint=f"Looked for are {system.old_logins}.",
             code="WIF124",
         )
-    return _Old(reader, found)
+    return found
 
 
 def _account_of(login: OldLogin, options: _Options, context: Context) -> ServiceAccountEmail:
@@ -141,9 +139,10 @@ def _account_of(login: OldLogin, options: _Options, context: Context) -> Service
     if not value and options.service_account and len(options.service_account) == 1:
         return ServiceAccountEmail.parse(options.service_account[0], origin="--service-account")
     if not value:
-        where = f"the context {', '.join(login.contexts)}" if login.contexts else "the project's settings"
+        where = f"the context {', '.join(map(shown, login.contexts))}" if login.contexts else "the project's settings"
         raise InputError(
-            f"The job {login.job} takes its account from {variable}, whose value is in {where} and not in the file.",
+            f"The job {shown(login.job)} takes its account from {variable}, whose value is in {where} and not in the "
+            "file.",
             hint=f"Set {variable} for this command, or give --service-account where all jobs share one.",
             code="WIF122",
         )
@@ -164,10 +163,10 @@ def _accounts(options: _Options, context: Context) -> list[ServiceAccountEmail]:
     return [found] if found else []
 
 
-def _from_flags(options: _Options, issuer: OptionGroup, context: Context, old: _Old) -> Draft:
+def _from_flags(options: _Options, issuer: OptionGroup, context: Context, old: tuple[OldLogin, ...]) -> Draft:
     provider = resolve_target(_target_flags(options, context), context.environ).provider
     used: dict[ServiceAccountEmail, list[OldLogin]] = {}
-    for login in old.logins:
+    for login in old:
         used.setdefault(_account_of(login, options, context), []).append(login)
     accounts = list(used) or _accounts(options, context)
     kind = _kind(context)
@@ -193,7 +192,7 @@ def _from_flags(options: _Options, issuer: OptionGroup, context: Context, old: _
         {"project_id": home, "project_number": provider.project_number, "id": provider.pool_id},
         {"id": provider.provider_id},
         tuple(identities),
-        notes=tuple(note for login in old.logins for note in login.notes),
+        notes=tuple(note for login in old for note in login.notes),
     )
 
 

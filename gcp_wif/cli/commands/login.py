@@ -19,14 +19,17 @@ from gcp_wif.cli.job_steps import (
 from gcp_wif.cli.options import (
     CiOptions,
     ConfigFileOptions,
+    ExecutableOptions,
     ExportOptions,
     GenerateOptions,
     TargetOptions,
     TokenOptions,
 )
 from gcp_wif.cli.targets import choose_target
+from gcp_wif.credential_config import CredentialConfig
 from gcp_wif.errors import InputError, RefusedError
-from gcp_wif.job.export import export_lines, export_target
+from gcp_wif.job.export import export_target, exports
+from gcp_wif.job.trusted_config import TrustedConfig, judge
 
 __all__ = ["main"]
 
@@ -39,13 +42,22 @@ class _Options(OptionGroup):
 
 
 @command(
-    TargetOptions, GenerateOptions, ConfigFileOptions, TokenOptions, ExportOptions, CiOptions, _Options, CommonOptions
+    TargetOptions,
+    GenerateOptions,
+    ConfigFileOptions,
+    TokenOptions,
+    ExecutableOptions,
+    ExportOptions,
+    CiOptions,
+    _Options,
+    CommonOptions,
 )
 def main(
     target: TargetOptions,
     options: GenerateOptions,
     config: ConfigFileOptions,
     token: TokenOptions,
+    executable: ExecutableOptions,
     export: ExportOptions,
     ci: CiOptions,
     login: _Options,
@@ -71,14 +83,20 @@ def main(
     check_stdout(sink, common)
     where = endpoints(context, out, config.universe_domain)
     chosen = choose_target(target, context)
-    written, generated = run_generate(chosen, (options, config, token), where, context, out)
-    exported = None if sink.path is None else run_export(written.config_path, chosen.project, sink, context, out)
+    allow = executable.allow_executable
+
+    def usable(made: CredentialConfig) -> TrustedConfig:
+        return judge(made, where, context.program, allow_executable=allow)
+
+    written, generated = run_generate(chosen, (options, config, token), where, context, out, usable)
+    wanted = exports(written.config_path, chosen.project, executables=usable(written.config).executables)
+    exported = None if sink.path is None else run_export(written.config_path, wanted, sink, context, out)
     if exported is not None:
         out.so_far += f" The exports stand in {exported.path}."
     verified = None
     if login.verify:
         try:
-            verified = run_verify(written.config_path, where, context, out)
+            verified = run_verify(written.config_path, where, context, out, allow_executable=allow)
         except (RefusedError, InputError):  # no login came of it; a service that is away may be back for the next step
             if exported is not None:
                 take_back(exported, out)
@@ -86,7 +104,7 @@ def main(
         for line in verified_lines(verified):
             out.say(line)
     if exported is None:  # last, so that `eval` gets nothing from a login that is refused
-        out.raw(export_lines(written.config_path, chosen.project, sink, context.environ))
+        out.raw(sink.format.printed(wanted, context.environ))
         return
     say_how_to_source(exported, sink, context, out)
     out.data(

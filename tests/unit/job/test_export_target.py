@@ -10,7 +10,7 @@ from gcp_wif.ci.export_format import Export, ExportFormat, ExportTarget
 from gcp_wif.ci.model import CiSystem
 from gcp_wif.ci.shell_format import SHELL
 from gcp_wif.errors import InputError
-from gcp_wif.job.export import export, export_target
+from gcp_wif.job.export import export, export_target, exports
 
 
 class _Equals(ExportFormat):
@@ -40,7 +40,7 @@ def test_the_systems_file_has_the_systems_format(run_context: Any, tmp_path: Pat
     assert target == ExportTarget(OWN, tmp_path / "next")
     assert export_target("next", context) == target
     assert export_target(str(tmp_path / "next"), context) == target
-    export(Path("/c"), None, tmp_path / "next", target, {})
+    export(Path("/c"), exports(Path("/c"), None), tmp_path / "next", target, {})
     assert b"export " not in (tmp_path / "next").read_bytes()
 
 

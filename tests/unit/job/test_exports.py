@@ -143,9 +143,9 @@ def test_the_file_is_made_appended_once_and_followed_through_a_link(tmp_path: Pa
     shell, link = tmp_path / "env", tmp_path / "link"
     link.symlink_to(shell)
     target = ExportTarget(SHELL)
-    assert export(CONFIG, WEAK, shell, target, {}).added == 5
+    assert export(CONFIG, exports(CONFIG, WEAK), shell, target, {}).added == 5
     before = shell.read_bytes()
-    assert export(CONFIG, WEAK, link, target, {}).added == 0
+    assert export(CONFIG, exports(CONFIG, WEAK), link, target, {}).added == 0
     assert shell.read_bytes() == before
     assert link.is_symlink()
 
