@@ -39,7 +39,7 @@ class TargetOptions(OptionGroup):
         str | None, typer.Option(metavar="FILE", help="Take all of these from a manifest, gcp-wif.toml.")
     ] = None
     identity: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Which identity of the manifest; needless where it has one.")
+        str | None, typer.Option(metavar="NAME", help="Which identity of the manifest, where it has several.")
     ] = None
 
     def flags(self) -> TargetFlags:

@@ -52,7 +52,7 @@ def wait_for_propagation(session: Session, plan: "Plan", options: WaitOptions, o
     out.say("Every policy shows what was written.")
     if options.token_env is None:
         out.say(
-            "Whether it decides yet cannot be seen without a job's token: typically 2 minutes, sometimes 7 or more. "
+            "Whether Google acts on it yet shows only with a job's token: typically 2 minutes, sometimes 7. "
             "--token-env tries real exchanges."
         )
         return {"shown": True, "exchanged": []}
