@@ -72,9 +72,8 @@ class _Package:
             return ({self.exit_codes[owner.name]} if owner and owner.name in self.exit_codes else set()), set()
         if name in ("ManifestProblem", "_say"):  # `_say` is how the readers of tables make one
             return {self.exit_codes["ManifestError"]}, set()
-        if name == "LintFinding" or (
-            name in ("add", "add_at") and _name(getattr(call.func, "value", call)) == "report"
-        ):
+        of_a_report = name in ("add", "add_at") and _name(getattr(call.func, "value", call)) == "report"
+        if name == "LintFinding" or of_a_report:
             return set(), {1}
         if name == "Finding":
             words = {each.value for each in ast.walk(call) if isinstance(each, ast.Constant)}
