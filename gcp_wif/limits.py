@@ -44,6 +44,9 @@ SECRET_FRAGMENT = 12
 SECRET_WHOLE = 6
 """The shortest secret that is searched for at all: hiding shorter ones would blank out ordinary words."""
 
+ASK_SECONDS = 30.0
+"""How long a program of the CI system may take to print a token; a job that waits longer looks hung."""
+
 LOCK_SECONDS = 20.0
 """How long to wait for another run of gcp-wif that writes the same file: far longer than any such write takes."""
 
@@ -60,7 +63,7 @@ MAX_SHELL_FILE_BYTES = 16 << 20
 """The largest file that exports are appended to; a shell reads the whole file in each step."""
 
 CI_CONFIG_BYTES = 1_000_000
-"""The largest config of a CI system that is read. The largest that CircleCI's own orbs and examples have is 60 KB."""
+"""The largest config of a CI system that is read. The largest that vendors' own examples have is 60 KB."""
 
 YAML_NODES = 50_000
 """The most values, keys included, that a YAML file may write down; a config of 3,000 lines has about 12,000."""

@@ -1,10 +1,9 @@
 """Text from outside, made safe to print: control characters visible, one line, and no CI system's command in it.
 
-A log is read by programs too. A terminal obeys escape sequences; the runners of GitHub Actions and Azure Pipelines obey
-lines of the job's output, on stdout and stderr alike: ``::error::…`` at the start of a line, blanks apart, and
-``##[…]`` and ``##vso[…]`` anywhere in one (actions/runner, ``ActionCommand.cs``; microsoft/azure-pipelines-agent,
-``Command.cs``; TeamCity documents ``##teamcity[…]`` likewise). A server, a claim or a file must not speak to them in
-our name.
+A log is read by programs too. A terminal obeys escape sequences; the runners of several CI systems obey lines of the
+job's output, on stdout and stderr alike: ``::error::…`` at the start of a line, blanks apart, and ``##WORD[…]``
+anywhere in one (`gcp_wif.ci` has the sources). A server, a claim or a file must not speak to them in our name. All of
+these are defused wherever gcp-wif runs, since a log can be shown again by another system.
 """
 
 import re

@@ -28,7 +28,7 @@ class Login:
         config_path: the credential config, for ``google.auth.identity_pool.Credentials.from_file`` and other clients.
         token_path: the subject token's file, mode 0600.
         exports: the variables that name the config to client libraries and to gcloud.
-        exported_to: the shell file that got them; ``None`` where none was named.
+        exported_to: the file that got them; ``None`` where none was named.
         principal: who the job is to Google, where that can be told from outside; ``None`` without ``verify``.
         expires_at: when the access token of the proof expires, UTC; ``None`` without ``verify``.
         warnings: what a person should know.
@@ -58,6 +58,7 @@ def login(
     config_path: AnyPath | None = None,
     token_path: AnyPath | None = None,
     export_to: AnyPath | None = None,
+    ci: str | None = None,
     verify: bool = True,
     environ: Mapping[str, str] | None = None,
     cwd: AnyPath | None = None,
@@ -76,8 +77,9 @@ def login(
         audience: ask the CI system for a fresh token with this audience.
         config_path: where to write the config; ``$HOME/gcp_cred_config.json``.
         token_path: where to write the token; ``$HOME/oidc_token``.
-        export_to: a shell file that gets the exports, such as ``$BASH_ENV``; by default none does. What a refused login
-            has appended is taken back.
+        export_to: a file that gets the exports: that of the CI system in its own format, any other as a shell file; by
+            default none does. What a refused login has appended is taken back.
+        ci: the CI system whose job this is, where the variables do not tell.
         verify: whether to make one real exchange.
         environ: the job's variables; those of this process.
         cwd: the folder that relative paths begin at.
@@ -88,13 +90,12 @@ def login(
         RefusedError: Google says no.
         UnavailableError: no answer.
     """
-    from gcp_wif.job.export import export, unexport
-    from gcp_wif.job.exports import exports
+    from gcp_wif.job.export import export, export_target, exports, unexport
     from gcp_wif.job.generate import generate
     from gcp_wif.job.trusted_config import judge
     from gcp_wif.job.verify import verify as prove
 
-    context = context_of(environ, cwd, clock)
+    context = context_of(environ, cwd, clock)._replace(ci=ci)
     endpoints = Endpoints.resolve(context.environ)
     flags = TargetFlags(
         provider, service_account=service_account, direct=direct, project_id=str(project_id) if project_id else None
@@ -111,7 +112,8 @@ def login(
     variables = exports(written.config_path, target.project, executables=False)
     exported = None
     if export_to is not None:
-        exported = export(written.config_path, variables, Path(context.cwd, export_to), context.environ)
+        sink = export_target(os.fspath(Path(context.cwd, export_to)), context)
+        exported = export(written.config_path, variables, Path(context.cwd, export_to), sink, context.environ)
     verified = None
     try:
         verified = prove(written.config_path, endpoints, context) if verify else None
@@ -125,7 +127,7 @@ def login(
         written.config_path,
         written.token_path,
         {each.name: each.value for each in variables},
-        exported.shell_file if exported else None,
+        exported.path if exported else None,
         verified.principal if verified else None,
         verified.expires_at if verified else None,
         (*written.warnings, *(verified.warnings if verified else ())),

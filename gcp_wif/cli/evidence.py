@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gcp_wif.ci import circleci
+from gcp_wif.ci import UNKNOWN
 from gcp_wif.cli.manifests import read_manifest
 from gcp_wif.cli.options import TargetOptions
 from gcp_wif.cli.output import Terminal
@@ -65,15 +65,26 @@ def add_job(
             raise InputError("--claims and --token-env are mutually exclusive.", code="WIF110")
         path = Path(context.cwd, claims_file)
         return _with_target(replace(evidence, claims=json_file(path, "--claims", limit=CLAIMS_BYTES)), target, context)
-    name = token_env or circleci.DEFAULT_TOKEN_VARIABLE
-    text = context.environ.get(name)
-    if text:
-        evidence = with_token(evidence, SubjectToken.parse(text, origin=name))
+    system, environ = context.system, context.environ
+    evidence = replace(evidence, token_advice=_token_advice(context))
+    names = (token_env,) if token_env is not None else system.token_variables
+    name = next((each for each in names if environ.get(each)), None)
+    if name is not None:
+        evidence = with_token(evidence, SubjectToken.parse(environ[name], origin=name))
     elif token_env is not None:
         raise InputError(f"{token_env} is not set, or empty.", code="WIF201")
     elif config is not None and isinstance(config.source, FileSource) and Path(config.source.file).exists():
         evidence = with_token(evidence, read_token_file(config.source))
     return _with_target(evidence, target, context)
+
+
+def _token_advice(context: Context) -> tuple[str, ...]:
+    """How a token comes before the doctor's eyes, in the words of the CI system whose job this is."""
+    system = context.system
+    if system is UNKNOWN:
+        return ()
+    missing = system.missing_token(context.environ)
+    return (f"In this job {missing.what}. {missing.hint}",)
 
 
 def case_of_job(config: CredentialConfig, now: float, error: GcpWifError) -> Evidence:

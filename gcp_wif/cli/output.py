@@ -146,6 +146,14 @@ class Terminal:
         """A warning, on stderr."""
         self.say(f"warning: {text}")
 
+    def command(self, text: str) -> None:
+        """A command to the CI system on stderr, not hidden: one that masks a secret in the log has to hold it."""
+        if text and not self._quiet:
+            sys.stderr.flush()
+            stream = sys.stderr.bare if isinstance(sys.stderr, HidingStream) else sys.stderr
+            stream.write(text + "\n")
+            stream.flush()
+
     def ask(self, question: str) -> str:
         """The line that somebody answers on the terminal; empty where they end the input."""
         sys.stderr.write(question)

@@ -63,16 +63,11 @@ def _try_exchanges(session: Session, variable: str, out: Terminal) -> list[str]:
     """Exchange the token for every identity that it may be, until Google agrees."""
     from gcp_wif.federation import evaluate
     from gcp_wif.job.flags import TokenFlags
+    from gcp_wif.job.target import Target
     from gcp_wif.job.tokens import obtain_token
 
-    context = run_context()
-    checked = obtain_token(
-        TokenFlags(env=variable),
-        context.environ,
-        context.stdin,
-        now=context.clock(),
-        issuer=session.manifest.issuer,
-    )
+    target = Target(session.manifest.provider_name, None, issuer=session.manifest.issuer)
+    checked = obtain_token(TokenFlags(env=variable), run_context(), target)
     desired = session.desired
     principals = set(evaluate(checked.token.claims, desired.rules).principals)
     identities = [

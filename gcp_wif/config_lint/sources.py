@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from gcp_wif.ci.token_hosts import is_token_host
 from gcp_wif.config_lint.finding import FileReport
 from gcp_wif.config_lint.secrets import has_secret_shape
 from gcp_wif.config_lint.showing import origin_of, program_of
@@ -22,9 +23,6 @@ _SOURCE = ("credential_source",)
 _AWS_STS = re.compile(r"sts(?:-fips)?(?:\.[a-z0-9-]{1,40})?\.amazonaws\.com(?:\.cn)?")
 _AWS_METADATA_FIELDS = ("url", "region_url", "imdsv2_session_token_url")
 _AWS_TYPE = "urn:ietf:params:aws:token-type:aws4_request"
-_TOKEN_HOSTS = re.compile(r"(?:[a-z0-9-]+\.)*actions\.githubusercontent\.com|(?:vstoken\.)?dev\.azure\.com")
-"""Hosts that hand a job its token by a GET request: GitHub Actions and Azure DevOps document such an address."""
-
 _SPECIAL_FILE = re.compile(r"/(?:proc|sys|dev(?!/shm/.))(?:/|$)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TIMEOUTS = {"timeout_millis": (5_000, 120_000), "interactive_timeout_millis": (30_000, 1_800_000)}
@@ -165,7 +163,7 @@ def _lint_token_url(report: FileReport, path: tuple[str, ...], url: str, allowed
     if found.scheme == "http":
         message = f"The token is fetched without encryption: {origin_of(url)}."
         report.add("WIF457", path, message, "Use https, or an address of this machine.")
-    elif not _TOKEN_HOSTS.fullmatch(found.host) and found.host not in allowed.hosts:
+    elif not is_token_host(found.host) and found.host not in allowed.hosts:
         message = f"The token is fetched from {origin_of(url)}, which is neither this machine nor a known CI system."
         host = "HOST" if has_secret_shape(found.host) else found.host
         fix = f"--allow-host {host}, where that is your own token service; else look at who changed the file."

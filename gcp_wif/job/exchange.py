@@ -15,10 +15,10 @@ from google.auth import exceptions, identity_pool, pluggable
 from google.auth.transport.requests import Request
 
 from gcp_wif import limits
+from gcp_wif.ci.export_format import ALLOW_VARIABLE
 from gcp_wif.credential_config import CredentialConfig, ExecutableSource, UrlSource
 from gcp_wif.errors import GcpWifError, InputError, RefusedError, UnavailableError, from_outside
 from gcp_wif.http import BoundedAdapter, BoundedRetry, Bounds, UnusableAnswer, bounded
-from gcp_wif.job.exports import ALLOW_VARIABLE
 from gcp_wif.refusals import recognise
 
 __all__ = ["exchange"]

@@ -36,9 +36,7 @@ class _Options(OptionGroup):
     allow_host: Annotated[
         list[str], typer.Option(metavar="HOST", help="Admit this host as one that hands out tokens; repeatable.")
     ] = []  # noqa: RUF012 - Typer copies it
-    junit: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write JUnit XML, as CircleCI's store_test_results reads it.")
-    ] = None
+    junit: Annotated[str | None, typer.Option(metavar="FILE", help="Write JUnit XML, as CI systems show it.")] = None
 
 
 @command(_Options, CommonOptions)
