@@ -72,7 +72,16 @@ def test_a_host_of_ones_own_can_be_allowed() -> None:
 
 
 @pytest.mark.parametrize("field", [name for name in AWS if name.endswith("url")])
-@pytest.mark.parametrize("url", ["https://evil.example/x", "http://evil.example/", "http://sts.amazonaws.com.evil.com"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/x",
+        "http://evil.example/",
+        "http://sts.amazonaws.com.evil.com",
+        "https://sts.us-east-1.amazonaws.com.evil.example/",
+        "https://sts.us-east-1.amazonaws.com:8443/",
+    ],
+)
 def test_aws_urls_that_lead_elsewhere(field: str, url: str) -> None:
     """W15: the instance's session token and a signed request go to these four."""
     text = config(subject_token_type=AWS_TYPE, credential_source=AWS | {field: url})

@@ -173,6 +173,28 @@ def test_other_kinds_of_federation_are_known(kind: str) -> None:
     assert codes(config(**OTHER_KINDS[kind])) == set()
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"subject_token_type": AWS_TYPE, "credential_source": AWS | {"environment_id": "aws2"}},
+        {"credential_source": AWS},
+        {"workforce_pool_user_project": "123456789012"},
+        {"credential_source": {"certificate": {}}},
+        {"credential_source": {"certificate": {"use_default_certificate_config": False}}},
+        {
+            "credential_source": {
+                "certificate": {"use_default_certificate_config": True, "certificate_config_location": "/c.json"}
+            }
+        },
+        {"credential_source": {"certificate": "/c.json"}},
+        {"credential_source": {"url": "http://127.0.0.1/", "headers": {"X": "a\r\nHost: evil.example"}}},
+    ],
+)
+def test_forms_that_clients_refuse(changes: dict[str, Any]) -> None:
+    """D17, W15: what google-auth refuses of each kind, and a header that would be two."""
+    assert codes(config(**changes)) == {"WIF402"}
+
+
 @pytest.mark.parametrize("kind", OTHER_KINDS)
 def test_other_kinds_are_held_to_googles_urls_too(kind: str) -> None:
     """D17: knowing a kind does not mean to let it go anywhere."""
@@ -262,6 +284,14 @@ BIG = {
     "one long word": "a" * 990_000,
     "one long host": json.dumps({"token_url": "https://" + "a." * 490_000}),
 }
+
+
+def test_a_diff_is_no_longer_than_can_be_read() -> None:
+    """W21: a config with 1,000 fields more."""
+    text = config(**{f"k{number}": 1 for number in range(1_000)})
+    found = check_text("x.json", text, manifest=Manifest.parse(MANIFEST, origin="test"))
+    (drift,) = [each for each in found if each.code == "WIF459"]
+    assert 100 < len(drift.diff) < 300
 
 
 @pytest.mark.slow

@@ -90,6 +90,15 @@ def test_problems_are_counted_beyond_a_hundred() -> None:
     assert "900 more" in caught.value.problems[-1].message
 
 
+def test_suggestions_are_made_for_the_first_unknown_keys_alone() -> None:
+    """W21: each is a fuzzy search."""
+    text = "".join(f"issuer{number} = 1\n" for number in range(30)) + MANIFEST
+    with pytest.raises(ManifestError) as caught:
+        Manifest.parse(text, origin="gcp-wif.toml")
+    suggestions = [problem for problem in caught.value.problems if "did you mean issuer" in problem.message]
+    assert (len(caught.value.problems), len(suggestions)) == (30, 20)
+
+
 def test_bytes_that_are_not_utf8() -> None:
     """D22: an encoded surrogate, a byte of Latin-1, UTF-16."""
     for data in (MANIFEST.encode() + b"# \xed\xa0\x80", MANIFEST.encode() + b"# \xe9"):
