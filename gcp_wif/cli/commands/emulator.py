@@ -18,6 +18,14 @@ __all__ = ["main"]
 class _Options(OptionGroup):
     port: Annotated[int, typer.Option(min=0, max=65535, help="HTTP port; 0 takes a free one.")] = 0
     grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="gRPC port; 0 takes a free one.")] = 0
+    proxy_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Also be Google's own host names, through an HTTPS proxy on this port.",
+        ),
+    ] = None
     manifest: Annotated[str | None, typer.Option(metavar="FILE", help="Start provisioned as this manifest says.")] = (
         None
     )
@@ -41,9 +49,11 @@ def main(options: _Options, common: CommonOptions) -> None:  # noqa: ARG001 - lo
     manifest = read_manifest(given, run_context().cwd) if given is not None else None
     projects = dict(_project(text) for text in options.project or [])
     try:
-        emulator = Emulator(port=options.port, grpc_port=options.grpc_port, projects=projects)
+        emulator = Emulator(
+            port=options.port, grpc_port=options.grpc_port, proxy_port=options.proxy_port, projects=projects
+        )
     except OSError:
-        taken = " or ".join(str(port) for port in (options.port, options.grpc_port) if port)
+        taken = " or ".join(str(port) for port in (options.port, options.grpc_port, options.proxy_port) if port)
         raise InputError(f"Port {taken} of 127.0.0.1 is taken.", hint="0 takes a free one.", code="WIF119") from None
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -51,7 +61,8 @@ def main(options: _Options, common: CommonOptions) -> None:  # noqa: ARG001 - lo
     with emulator:
         if manifest is not None:
             emulator.provision_as(manifest)
-        typer.echo(json.dumps({"http": emulator.http, "grpc": emulator.grpc}))
+        proxy = {"proxy": emulator.proxy, "ca": emulator.ca} if emulator.proxy else {}
+        typer.echo(json.dumps({"http": emulator.http, "grpc": emulator.grpc, **proxy}))
         ended.wait()
 
 

@@ -19,6 +19,7 @@ from werkzeug.wrappers import Response
 
 from gcp_wif.emulator.model.errors import ApiError, StsError, invalid, not_found
 from gcp_wif.emulator.services.gateway import Answer, Dropped, Gateway, Planned, Request
+from gcp_wif.emulator.services.hosts import api_of, is_served
 from gcp_wif.emulator.transport import controls
 from gcp_wif.emulator.transport.routes import google_routes
 from gcp_wif.issuers import kinds, profile
@@ -73,11 +74,7 @@ class Application:
                     raise not_found()
                 return 200, handler(request)
             issued = _WELL_KNOWN.fullmatch(request.path) if request.method == "GET" else None
-            issuer = (
-                next(filter(None, (profile(each).issuer_at(issued["path"]) for each in kinds())), None)
-                if issued
-                else None
-            )
+            issuer = _issuer_at(issued["path"]) if issued else None
             if issued and issuer:
                 return 200, self._issuer(request, issued["path"], issued["what"], issuer)
             return 200, self._google(request)
@@ -94,6 +91,10 @@ class Application:
         except HTTPException:  # Google answers 404 for a method that a path does not take, too
             self.gateway.refused(_plain(request), 404)
             raise not_found() from None
+        api = api_of(request.host)
+        if api is not None and name.partition(".")[0] != api:  # a path of another of Google's hosts
+            self.gateway.refused(_plain(request), 404)
+            raise not_found()
         try:
             body: Answer = _form(request) if name.startswith("sts.") else json_body(request)
         except (ApiError, StsError, HTTPException) as error:
@@ -105,7 +106,8 @@ class Application:
     def _issuer(self, request: HttpRequest, path: str, what: str, issuer: str) -> Answer:
         if what == "jwks-pub.json":
             return self.gateway.issuer.jwks()
-        host = request.host_url.rstrip("/")
+        scheme = "https" if is_served(request.host) else "http"
+        host = f"{scheme}://{request.host}"
         return self.gateway.issuer.discovery(issuer, f"{host}{path}/.well-known/jwks-pub.json")
 
 
