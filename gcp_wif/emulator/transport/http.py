@@ -96,7 +96,7 @@ class Application:
             self.gateway.refused(_plain(request), 404)
             raise not_found()
         try:
-            body: Answer = _form(request) if name.startswith("sts.") else json_body(request)
+            body: Answer = _form(request) if name.startswith(("sts.", "oauth2.")) else json_body(request)
         except (ApiError, StsError, HTTPException) as error:
             status = getattr(error, "http_status", 413)
             self.gateway.refused(_plain(request), status)
@@ -153,7 +153,13 @@ def _form(request: HttpRequest) -> Answer:
 
 def _plain(request: HttpRequest, body: Answer | None = None) -> Request:
     authorization = request.headers.get("Authorization", "")
-    return Request(request.method, request.path, authorization, dict(request.args.items()), body or {})
+    return Request(
+        request.method,
+        request.path,
+        authorization,
+        {name: ",".join(request.args.getlist(name)) for name in request.args},
+        body or {},
+    )
 
 
 def _refuse_constant(text: str) -> float:
