@@ -13,6 +13,7 @@ __all__ = [
     "PoolId",
     "PoolName",
     "Principal",
+    "PrincipalParts",
     "ProjectId",
     "ProjectNumber",
     "ProviderId",
@@ -32,6 +33,10 @@ _PROVIDER_NAME = (
 _EMAIL = r"(?P<local>[a-z0-9](?:[a-z0-9.-]{0,98}[a-z0-9])?)@(?P<domain>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)"
 _ACCOUNT_ID = r"[a-z](?:[-a-z0-9]{4,28})[a-z0-9]"
 _SERVICE_AGENT = r"service-[0-9]+"
+_PRINCIPAL = (
+    r"principal(?P<set>Set)?://iam\.googleapis\.com/projects/(?P<project>[^/]+)/locations/global/workloadIdentityPools/"
+    r"(?P<pool>[^/]+)/(?P<tail>(?(set)(?:\*|group/.+|attribute\.[a-z0-9_]+/.+)|subject/.+))"
+)
 _EMPTY_HINT = "It is empty: the variable that it was made from is likely unset."
 
 
@@ -265,6 +270,24 @@ class ServiceAccountEmail(str):
         return ProjectId(candidate) if re.fullmatch(_PROJECT_ID, candidate) else None
 
 
+class PrincipalParts(NamedTuple):
+    """What a principal identifier says.
+
+    Attributes:
+        project: the pool's project as it stands there: a number, unless somebody wrote the ID.
+        pool: the pool's ID.
+        kind: ``subject``, ``group``, ``attribute``, or ``pool`` for every identity of the pool.
+        attribute: the attribute's name, for that kind.
+        value: the subject, group or value; empty for the whole pool.
+    """
+
+    project: str
+    pool: str
+    kind: str
+    attribute: str
+    value: str
+
+
 class Principal(str):
     """A principal or principal set of a pool, as an IAM policy names it (Google, "Principal identifiers").
 
@@ -273,6 +296,14 @@ class Principal(str):
     """
 
     __slots__ = ()
+
+    @classmethod
+    def parse(cls, member: str) -> Self | None:
+        """The principal that a policy's member names; ``None`` for a user, an account, or anything malformed.
+
+        One of a pool that Google has deleted (``deleted:principal://…``) means nobody and is ``None`` too.
+        """
+        return cls(member) if re.fullmatch(_PRINCIPAL, member, re.DOTALL) else None
 
     @classmethod
     def subject(cls, pool: PoolName, value: str) -> Self:
@@ -293,3 +324,34 @@ class Principal(str):
     def whole_pool(cls, pool: PoolName) -> Self:
         """Every identity of the pool. Named so that lint can find it; gcp-wif never grants to it."""
         return cls(f"principalSet://iam.googleapis.com/{pool}/*")
+
+    @classmethod
+    def of_tail(cls, pool: PoolName, tail: str) -> Self:
+        """The principal with this `tail`, such as ``attribute.project/ID``."""
+        kind = "principal" if tail.startswith("subject/") else "principalSet"
+        return cls(f"{kind}://iam.googleapis.com/{pool}/{tail}")
+
+    @property
+    def parts(self) -> PrincipalParts:
+        """What it says."""
+        match = re.fullmatch(_PRINCIPAL, self, re.DOTALL)
+        assert match is not None  # noqa: S101 - every constructor makes this form
+        kind, _, value = match["tail"].partition("/")
+        if match["tail"] == "*":
+            return PrincipalParts(match["project"], match["pool"], "pool", "", "")
+        name, _, attribute = kind.partition(".")
+        return PrincipalParts(match["project"], match["pool"], name, attribute, value)
+
+    @property
+    def tail(self) -> str:
+        """What stands behind the pool: ``attribute.project/ID``; ``*`` for the whole pool."""
+        return self.partition("/workloadIdentityPools/")[2].partition("/")[2]
+
+    @property
+    def is_whole_pool(self) -> bool:
+        """Whether it means every identity of the pool."""
+        return self.tail == "*"
+
+    def is_of(self, pool: PoolName) -> bool:
+        """Whether it is a principal of ``pool``."""
+        return self.partition("://iam.googleapis.com/")[2].startswith(f"{pool}/")

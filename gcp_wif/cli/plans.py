@@ -13,7 +13,8 @@ from gcp_wif.errors import MissingExtraError
 from gcp_wif.names import ServiceAccountEmail
 
 if TYPE_CHECKING:
-    from gcp_wif.provisioning import Change, Desired, Plan
+    from gcp_wif.desired import Desired
+    from gcp_wif.provisioning import Change, Plan
 
 __all__ = ["AdminOptions", "Session", "change_document", "described", "plan_document", "show_plan"]
 
@@ -51,10 +52,11 @@ class Session:
             ServiceAccountEmail.parse(account, origin="--impersonate-service-account") if account is not None else None
         )
         try:
-            from gcp_wif.provisioning import Clients, RetryPolicy, admin_credentials, desired_of
+            from gcp_wif.desired import from_manifest
+            from gcp_wif.provisioning import Clients, RetryPolicy, admin_credentials
         except ImportError:
             raise MissingExtraError("admin", command=name) from None
-        self.desired: Desired = desired_of(self.manifest)
+        self.desired: Desired = from_manifest(self.manifest)
         self.endpoints = where
         self.retry_policy: RetryPolicy = RetryPolicy()
         self.clients: Clients = Clients(where, admin_credentials(where, impersonate), self.retry_policy.request)
@@ -68,7 +70,7 @@ def show_plan(plan: "Plan", out: Terminal) -> None:
     for change in plan.stale_grants:
         out.warn(f"the manifest no longer names these grants of its own on {change.resource}; --prune revokes them:")
         for grant in change.revoke:
-            out.say(f"    {grant.role} to {grant.member}")
+            out.say(f"    {grant.role} to {grant.holder}")
     for warning in plan.warnings:
         out.warn(warning)
     if not plan.changes:
@@ -94,8 +96,8 @@ def change_document(change: "Change") -> dict[str, Any]:
             "action": "policy",
             "kind": "policy",
             "name": change.resource,
-            "grant": [each._asdict() for each in change.grant],
-            "revoke": [each._asdict() for each in change.revoke],
+            "grant": [each.document() for each in change.grant],
+            "revoke": [each.document() for each in change.revoke],
         }
     return {
         "action": change.action,
@@ -111,8 +113,8 @@ def described(change: "Change") -> Iterator[str]:
 
     if isinstance(change, PolicyChange):
         yield f"~ policy of {change.resource}"
-        yield from (f"    + grant  {grant.role} to {grant.member}" for grant in change.grant)
-        yield from (f"    - revoke {grant.role} from {grant.member}" for grant in change.revoke)
+        yield from (f"    + grant  {grant.role} to {grant.holder}" for grant in change.grant)
+        yield from (f"    - revoke {grant.role} from {grant.holder}" for grant in change.revoke)
         return
     yield f"{_SIGNS[change.action]} {change.action} {change.kind} {change.name}"
     made = change.action == "create"

@@ -62,7 +62,7 @@ def wait_for_propagation(session: Session, plan: "Plan", options: WaitOptions, o
 
 def _try_exchanges(session: Session, variable: str, out: Terminal) -> list[str]:
     """Exchange the token for every identity that it may be, until Google agrees."""
-    from gcp_wif.federation import compile_manifest, evaluate
+    from gcp_wif.federation import evaluate
     from gcp_wif.job.flags import TokenFlags
     from gcp_wif.job.tokens import obtain_token
 
@@ -74,10 +74,10 @@ def _try_exchanges(session: Session, variable: str, out: Terminal) -> list[str]:
         now=context.clock(),
         issuer=session.manifest.issuer,
     )
-    compiled = compile_manifest(session.manifest)
-    principals = set(evaluate(checked.token.claims, compiled.rules).principals)
+    desired = session.desired
+    principals = set(evaluate(checked.token.claims, desired.rules).principals)
     identities = [
-        identity for name, identity in session.manifest.identities.items() if principals & set(compiled.members[name])
+        identity for name, identity in session.manifest.identities.items() if principals & set(desired.members[name])
     ]
     if not identities:
         raise RefusedError(

@@ -6,7 +6,6 @@ reported as unknown, with the command whose output would settle it, never as fin
 
 from gcp_wif.doctor.diagnosis import diagnose
 from gcp_wif.doctor.evidence import Evidence
-from gcp_wif.doctor.explanations import explain
 from gcp_wif.doctor.report import Finding, Report
 
-__all__ = ["Evidence", "Finding", "Report", "diagnose", "explain"]
+__all__ = ["Evidence", "Finding", "Report", "diagnose"]

@@ -5,39 +5,19 @@ from typing import Any, TypeVar
 
 from gcp_wif.doctor.condition import trace_of
 from gcp_wif.doctor.drift import drift
-from gcp_wif.doctor.evidence import Binding, Evidence
+from gcp_wif.doctor.evidence import Evidence
 from gcp_wif.doctor.good_practice import advice
-from gcp_wif.doctor.iam_checks import access_findings, lifetime_finding, may_impersonate
+from gcp_wif.doctor.iam_checks import access_findings, lifetime_finding
 from gcp_wif.doctor.report import LINKS, AttributeRow, Finding, LinkState, Report
 from gcp_wif.doctor.sts_checks import attribute_rows, decision_of, provider_findings, sts_findings
 from gcp_wif.errors import hide_tokens
-from gcp_wif.federation import Decision, SubExpression, compile_manifest
+from gcp_wif.federation import Decision, SubExpression
 from gcp_wif.issuers import profile_of
-from gcp_wif.refusals import RefusalKind
+from gcp_wif.refusals import RefusalKind, row_of
 
 __all__ = ["diagnose"]
 
 _Row = TypeVar("_Row", LinkState, Finding, AttributeRow, SubExpression)
-
-_LINK_OF_REFUSAL = {
-    RefusalKind.AUDIENCE_MALFORMED: "provider",
-    RefusalKind.TARGET_UNUSABLE: "provider",
-    RefusalKind.AUDIENCE_MISMATCH: "audience",
-    RefusalKind.ISSUER_MISMATCH: "issuer",
-    RefusalKind.TOKEN_STALE: "time",
-    RefusalKind.SIGNATURE_INVALID: "token",
-    RefusalKind.ISSUER_UNREACHABLE: "issuer",
-    RefusalKind.CONDITION_FALSE: "condition",
-    RefusalKind.SUBJECT_UNMAPPED: "mapping",
-    RefusalKind.SUBJECT_TOO_LONG: "subject",
-    RefusalKind.ATTRIBUTES_TOO_LARGE: "subject",
-    RefusalKind.MAPPING_FAILED: "mapping",
-    RefusalKind.TOKEN_TYPE_UNSUPPORTED: "token",
-    RefusalKind.IMPERSONATION_DENIED: "binding",
-    RefusalKind.ID_TOKEN_DENIED: "binding",
-    RefusalKind.LIFETIME_TOO_LONG: "lifetime",
-    RefusalKind.ACCOUNT_DISABLED: "account",
-}
 
 _CLAIMS_OF_LINK = {
     "time": ("iat", "exp"),
@@ -102,11 +82,11 @@ def _with_error(evidence: Evidence, broken: list[Finding]) -> list[Finding]:
     kind = evidence.refused
     if kind is None:
         return broken
-    link = _LINK_OF_REFUSAL.get(kind, "api")
+    row = row_of(kind)
+    link = row.link
     if any(finding.link == link or (link == "binding" and finding.link == "account") for finding in broken):
         return broken
-    message, fixes = kind.meaning, kind.advice
-    code = kind.code
+    code, message, fixes = row.kind.code, row.meaning, row.fixes
     if kind is RefusalKind.IMPERSONATION_DENIED and evidence.policy is not None and not broken:
         code = "WIF929"
         message = "The binding is there and fits this token, so it is most likely too new: it has not propagated."
@@ -207,13 +187,14 @@ def _seen(evidence: Evidence, decision: Decision | None) -> dict[str, bool]:
 
 def _accounts(evidence: Evidence, decision: Decision | None) -> Mapping[str, str]:
     """Which identities of the manifest this token is, with their accounts."""
-    if evidence.manifest is None or decision is None or not decision.admitted:
+    manifest, desired = evidence.manifest, evidence.desired
+    if manifest is None or desired is None or decision is None or not decision.admitted:
         return {}
-    members = compile_manifest(evidence.manifest).members
+    known = set(decision.principals)
     return {
         name: str(identity.service_account or "direct")
-        for name, identity in evidence.manifest.identities.items()
-        if may_impersonate((Binding("roles/iam.workloadIdentityUser", members[name]),), decision.principals)
+        for name, identity in manifest.identities.items()
+        if not known.isdisjoint(desired.members[name])
     }
 
 

@@ -1,61 +1,120 @@
-"""Where Google differs from the manifest in what decides: a mapping, a condition, an issuer, a binding. Pure."""
+"""Where Google differs from the manifest: every field that the manifest says, and who is bound. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+from gcp_wif.desired import Desired, leaves
 from gcp_wif.doctor.evidence import Evidence
-from gcp_wif.doctor.iam_checks import may_impersonate
 from gcp_wif.doctor.report import Finding
-from gcp_wif.federation import compile_manifest
+from gcp_wif.names import Principal
+from gcp_wif.roles import IMPERSONATION_ROLE
 
 __all__ = ["drift"]
 
 _FIX = ("gcp-wif plan shows every difference, gcp-wif apply ends it; or change the manifest to say what Google has.",)
 
+_FIELDS = {
+    "displayName": ("provider", "display name"),
+    "description": ("provider", "description"),
+    "disabled": ("provider", "`disabled`"),
+    "attributeCondition": ("condition", "condition"),
+    "oidc.issuerUri": ("issuer", "issuer"),
+    "oidc.allowedAudiences": ("audience", "audiences"),
+    "oidc.jwksJson": ("token", "uploaded keys"),
+}
+"""Where in the chain each field counts, and its name for people; the mapping is compared by attribute."""
+
 
 def drift(evidence: Evidence) -> Iterator[Finding]:
-    """Differences that matter to who is let in, where both sides were seen.
+    """Differences, where both sides were seen.
 
     Args:
         evidence: with a manifest, and states that are Google's.
     """
-    if evidence.manifest is None or not evidence.deployed:
+    desired = evidence.desired
+    if desired is None or not evidence.deployed:
         return
-    compiled = compile_manifest(evidence.manifest)
-    wanted, rules = compiled.rules, evidence.rules
-    if rules is not None and rules.name == wanted.name:
-        if rules.issuer != wanted.issuer:
-            yield _differs("issuer", "The provider's issuer", wanted.issuer, rules.issuer)
-        if set(rules.expected_audiences) != set(wanted.expected_audiences):
-            yield _differs(
-                "audience",
-                "The provider's audiences",
-                ", ".join(sorted(wanted.expected_audiences)),
-                ", ".join(sorted(rules.expected_audiences)),
-            )
-        yield from _mapping(wanted.attribute_mapping, rules.attribute_mapping)
-        if (rules.attribute_condition or "") != (wanted.attribute_condition or ""):
-            yield _differs(
-                "condition",
-                "The provider's condition",
-                wanted.attribute_condition or "none",
-                rules.attribute_condition or "none",
-            )
-    if evidence.identity is None or evidence.policy is None or evidence.direct:
-        return
-    missing = [
-        member for member in compiled.members[evidence.identity] if not may_impersonate(evidence.policy, (member,))
-    ]
-    if missing:
-        found = "not bound: " + "; ".join(missing)
-        yield _differs("binding", "The account's policy", "a binding for every principal of the identity", found)
+    if isinstance(evidence.pool_state, Mapping):
+        yield from _fields("pool", desired.pool_fields, evidence.pool_state)
+    if isinstance(evidence.provider_state, Mapping) and evidence.provider == desired.provider:
+        yield from _fields("provider", desired.provider_fields, leaves(evidence.provider_state))
+    yield from _account(evidence, desired)
+    yield from _roles(evidence, desired)
+
+
+def _fields(what: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Finding]:
+    for field, value in wanted.items():
+        present = found.get(field)
+        if field == "attributeMapping":
+            yield from _mapping(value, present or {})
+        elif field == "oidc.allowedAudiences":
+            if sorted(value) != sorted(present or []):
+                link, name = _FIELDS[field]
+                shown = "the provider's own name"
+                yield _differs(
+                    link, f"The {what}'s {name}", ", ".join(value) or shown, ", ".join(present or []) or shown
+                )
+        elif (present or type(value)()) != value:
+            link, name = _FIELDS[field]
+            yield _differs(link, f"The {what}'s {name}", _shown(value), _shown(present))
 
 
 def _mapping(wanted: Mapping[str, str], found: Mapping[str, str]) -> Iterator[Finding]:
     for target in sorted(wanted.keys() | found.keys()):
         one, other = wanted.get(target), found.get(target)
         if one != other:
-            message = f"The mapping of {target}"
-            yield _differs("mapping", message, one or "not mapped", other or "not mapped")
+            yield _differs("mapping", f"The mapping of {target}", one or "not mapped", other or "not mapped")
+
+
+def _account(evidence: Evidence, desired: Desired) -> Iterator[Finding]:
+    account = desired.account(evidence.account or "")
+    if account is None or evidence.direct:
+        return
+    state = evidence.account_state
+    if account.create and isinstance(state, Mapping):
+        for field, text in account.fields.items():
+            present = state.get({"display_name": "displayName"}.get(field, field)) or ""
+            if present != text:
+                yield _differs("account", f"The account's {field.replace('_', ' ')}", _shown(text), _shown(present))
+    if evidence.policy is not None:
+        bound = {member for each in evidence.policy if each.role == IMPERSONATION_ROLE and not each.conditional
+                 for member in each.members}  # fmt: skip
+        yield from _members("The account's policy", account.members, bound)
+        pool = {member for each in evidence.policy for member in each.members if _is_ours(member, desired)}
+        extra = pool - set(account.members)
+        if extra:
+            found = "bound as well: " + "; ".join(sorted(extra))
+            yield _differs("binding", "The account's policy", "no other principal of the pool", found)
+
+
+def _roles(evidence: Evidence, desired: Desired) -> Iterator[Finding]:
+    policy = evidence.project_policy
+    wanted = {str(project): grants for project, grants in desired.project_grants.items()}.get(evidence.project or "")
+    if policy is None or wanted is None:
+        return
+    holders = set(desired.members.get(evidence.identity or "", ())) | {f"serviceAccount:{evidence.account}"}
+    present = {(each.role, member) for each in policy if not each.conditional for member in each.members}
+    for role in dict.fromkeys(each.role for each in wanted):
+        due = [each.member for each in wanted if each.role == role and each.member in holders]
+        yield from _members(f"{role} on {evidence.project}", due, {member for held, member in present if held == role})
+
+
+def _members(what: str, wanted: Iterable[str], bound: set[str]) -> Iterator[Finding]:
+    missing = [member for member in wanted if member not in bound]
+    if missing:
+        found = "not bound: " + "; ".join(missing)
+        yield _differs("binding", what, "a binding for every principal of the identity", found)
+
+
+def _is_ours(member: str, desired: Desired) -> bool:
+    principal = Principal.parse(member)
+    return principal is not None and principal.is_of(desired.pool)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if value else "none"
 
 
 def _differs(link: str, what: str, expected: str, found: str) -> Finding:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gcp_wif.credential_config import CredentialConfig
+from gcp_wif.desired import Desired
 from gcp_wif.federation import ProviderRules
 from gcp_wif.manifest import Manifest
 from gcp_wif.names import PoolName, ProviderName, ServiceAccountEmail
@@ -57,6 +58,7 @@ class Evidence:
         sentence: that text.
         disabled_api: what Google said of an API that is off.
         manifest: the manifest.
+        desired: what it means in Google; there where ``manifest`` is.
         identity: the identity in it that is meant.
         deployed: whether the states above are Google's, or only what the manifest would make.
         live: whether Google itself was read, not saved answers of it.
@@ -80,6 +82,7 @@ class Evidence:
     sentence: str | None = None
     disabled_api: str | None = None
     manifest: Manifest | None = None
+    desired: Desired | None = None
     identity: str | None = None
     deployed: bool = True
     live: bool = False
@@ -90,14 +93,7 @@ class Evidence:
         state = self.provider_state
         if not isinstance(state, Mapping) or self.provider is None:
             return None
-        oidc = state.get("oidc") or {}
-        return ProviderRules(
-            self.provider,
-            str(oidc.get("issuerUri", "")),
-            dict(state.get("attributeMapping") or {}),
-            state.get("attributeCondition") or None,
-            tuple(oidc.get("allowedAudiences") or ()),
-        )
+        return ProviderRules.from_rest(self.provider, state)
 
     @property
     def pool(self) -> PoolName | None:

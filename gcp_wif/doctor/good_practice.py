@@ -7,6 +7,7 @@ from gcp_wif.doctor.evidence import Binding, Evidence
 from gcp_wif.doctor.report import Finding
 from gcp_wif.federation.lint import is_multi_tenant
 from gcp_wif.issuers import profile_of_url, shared_tenant_claims
+from gcp_wif.names import Principal
 
 __all__ = ["advice"]
 
@@ -44,9 +45,11 @@ def _grants(evidence: Evidence) -> Iterator[Finding]:
     }
     narrower = f"attribute.{pins[0].name}/ID" if pins else "an attribute that holds an ID"
     for member in (member for each in policies for member in each.members):
-        tail = member.partition(f"/{evidence.pool}/")[2]
-        kind = tail.partition("/")[0]
-        if tail == "*":
+        principal = Principal.parse(member)
+        if principal is None or evidence.pool is None or not principal.is_of(evidence.pool):
+            continue
+        kind = principal.tail.partition("/")[0]
+        if principal.is_whole_pool:
             fix = f"Bind the narrowest principal set: {narrower}, or better one of several claims."
             yield _advice("WIF951", "binding", "Every identity of the pool may use this account or role.", member, fix)
         elif kind in wide:

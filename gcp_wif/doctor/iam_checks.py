@@ -7,12 +7,11 @@ from gcp_wif.doctor.evidence import MISSING, Binding, Evidence
 from gcp_wif.doctor.report import Finding
 from gcp_wif.federation import Decision
 from gcp_wif.names import Principal
-from gcp_wif.refusals import RefusalKind
+from gcp_wif.refusals import RefusalKind, row_of
+from gcp_wif.roles import ACCESS_TOKEN, IMPERSONATION_ROLE, carries
 
 __all__ = ["access_findings", "may_impersonate"]
 
-IMPERSONATION_ROLE = "roles/iam.workloadIdentityUser"
-_GRANTING = (IMPERSONATION_ROLE, "roles/iam.serviceAccountTokenCreator")
 _ORDINARY_LIFETIME = 3600
 
 
@@ -20,7 +19,8 @@ def may_impersonate(policy: tuple[Binding, ...], principals: tuple[Principal, ..
     """Whether a binding of the policy lets one of ``principals`` get the account's tokens."""
     wanted = set(principals)
     return any(
-        each.role in _GRANTING and not each.conditional and not wanted.isdisjoint(each.members) for each in policy
+        carries(each.role, ACCESS_TOKEN) and not each.conditional and not wanted.isdisjoint(each.members)
+        for each in policy
     )
 
 
@@ -63,13 +63,12 @@ def access_findings(evidence: Evidence, decision: Decision | None) -> Iterator[F
     if evidence.disabled_api is not None:
         yield Finding(
             RefusalKind.API_DISABLED.code, "api", "broken", "An API that the exchange needs is not enabled.", "enabled",
-            evidence.disabled_api, RefusalKind.API_DISABLED.advice,
+            evidence.disabled_api, row_of(RefusalKind.API_DISABLED).fixes,
         )  # fmt: skip
 
 
 def _binding_finding(evidence: Evidence, principals: tuple[Principal, ...]) -> Finding:
-    pool = f"://iam.googleapis.com/{evidence.pool}/"
-    shown = "; ".join(_tail(member, pool) for member in principals if not member.endswith("/*"))
+    shown = "; ".join(each.tail for each in principals if not each.is_whole_pool)
     fixes: tuple[str, ...] = (
         f"gcloud iam service-accounts add-iam-policy-binding {evidence.account} --role={IMPERSONATION_ROLE} "
         f"--member={shlex.quote(_narrowest(principals))}",
@@ -77,15 +76,21 @@ def _binding_finding(evidence: Evidence, principals: tuple[Principal, ...]) -> F
     )
     if evidence.manifest is not None:
         fixes = ("`gcp-wif apply` grants what the manifest says; else add a rule to the identity's `allow`.", *fixes)
-    code, message, found = next(_why_not_bound(evidence, principals, pool))
+    code, message, found = next(_why_not_bound(evidence, principals))
     return Finding(code, "binding", "broken", message, f"one of: {shown}", found, fixes)
 
 
-def _why_not_bound(evidence: Evidence, principals: tuple[Principal, ...], pool: str) -> Iterator[tuple[str, str, str]]:
+def _why_not_bound(evidence: Evidence, principals: tuple[Principal, ...]) -> Iterator[tuple[str, str, str]]:
     """Reasons, the most telling first."""
     policy = evidence.policy or ()
-    ours = [member for each in policy if each.role in _GRANTING and not each.conditional for member in each.members]
-    tails = [_tail(member, pool) for member in ours if pool in member]
+    ours = [
+        member
+        for each in policy
+        if carries(each.role, ACCESS_TOKEN) and not each.conditional
+        for member in each.members
+    ]
+    bound = [principal for member in ours if (principal := Principal.parse(member)) is not None]
+    tails = [each.tail for each in bound if evidence.pool is not None and each.is_of(evidence.pool)]
     for each in policy:
         if not set(each.members).isdisjoint(principals):
             if each.conditional:
@@ -100,26 +105,21 @@ def _why_not_bound(evidence: Evidence, principals: tuple[Principal, ...], pool: 
         kind = tail.partition("/")[0]
         if kind.startswith("attribute.") and kind not in mapping:
             yield "WIF922", f"The binding names {kind}, which the mapping never sets.", tail
-    present = {_tail(each, pool).lower() for each in principals}
+    present = {each.tail.lower() for each in principals}
     for tail in tails:
         if tail.lower() in present:
             yield "WIF924", "The bound value differs from the token's in upper and lower case alone.", tail
     if tails:
         found = "; ".join(tails)
         yield "WIF923", "The account is bound to principals of this pool, but to none of this token's.", found
-    elsewhere = [member for member in ours if "workloadIdentityPools/" in member]
-    if elsewhere:
-        yield "WIF927", "The account is bound to principals of another pool or project number.", elsewhere[0]
+    if bound:
+        yield "WIF927", "The account is bound to principals of another pool or project number.", bound[0]
     yield "WIF921", "No binding lets anybody of this pool impersonate the account.", "none"
-
-
-def _tail(member: str, pool: str) -> str:
-    return member.partition(pool)[2] or member
 
 
 def _narrowest(principals: tuple[Principal, ...]) -> str:
     """What to bind where nothing better is known: an attribute rather than the subject, never the whole pool."""
-    attributes = [each for each in principals if "/attribute." in each]
+    attributes = [each for each in principals if each.parts.kind == "attribute"]
     return str(next(iter(sorted(attributes, key=len, reverse=True)), principals[0]))
 
 
@@ -129,10 +129,10 @@ def lifetime_finding(evidence: Evidence) -> Finding | None:
     refused = evidence.refused is RefusalKind.LIFETIME_TOO_LONG
     if not refused and (seconds is None or seconds <= _ORDINARY_LIFETIME):
         return None
-    kind = RefusalKind.LIFETIME_TOO_LONG
+    row = row_of(RefusalKind.LIFETIME_TOO_LONG)
     message = "Tokens of over an hour need the account to be in an organisation policy."
     found = f"{seconds} seconds" if seconds else evidence.sentence
-    fixes = ("gcp-wif generate --service-account-token-lifetime-seconds=3600, or less", *kind.advice)
+    fixes = ("gcp-wif generate --service-account-token-lifetime-seconds=3600, or less", *row.fixes)
     return Finding(
-        kind.code, "lifetime", "broken" if refused else "unknown", message, "at most 3600 seconds", found, fixes
+        row.kind.code, "lifetime", "broken" if refused else "unknown", message, "at most 3600 seconds", found, fixes
     )

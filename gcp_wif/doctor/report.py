@@ -33,7 +33,7 @@ class Finding:
     """One thing that is wrong, unknown, or should not be so.
 
     Attributes:
-        code: of `gcp_wif.refusals` where Google has a sentence for it, else WIF9xx; see `explanations`.
+        code: of `gcp_wif.refusals` where Google has a sentence for it, else WIF9xx; see `gcp_wif.codes`.
         link: where in the chain.
         message: what it is.
         expected: what would pass.

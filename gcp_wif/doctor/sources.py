@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gcp_wif.desired import account_resource, project_resource
+from gcp_wif.desired import from_manifest as from_desired
 from gcp_wif.doctor.evidence import MISSING, Binding, Document, Evidence
 from gcp_wif.errors import InputError
-from gcp_wif.federation import compile_manifest
 from gcp_wif.files import read_bounded
 from gcp_wif.manifest import Manifest
 from gcp_wif.names import ProviderName, ServiceAccountEmail
+from gcp_wif.roles import IMPERSONATION_ROLE
 
 if TYPE_CHECKING:
     from gcp_wif.provisioning import Clients, RetryPolicy
@@ -60,37 +62,32 @@ def policy_of(document: Mapping[str, Any], origin: str) -> tuple[Binding, ...]:
 
 def from_manifest(evidence: Evidence, manifest: Manifest, identity: str | None) -> Evidence:
     """What the manifest would make: so a rule can be tried before anything is deployed."""
-    compiled = compile_manifest(manifest)
-    rules = compiled.rules
+    desired = from_desired(manifest)
     chosen = manifest.identities.get(identity) if identity else None
-    state = {
-        "name": str(rules.name),
-        "state": "ACTIVE",
-        "disabled": manifest.provider.disabled,
-        "attributeMapping": dict(rules.attribute_mapping),
-        "attributeCondition": rules.attribute_condition or "",
-        "oidc": {"issuerUri": rules.issuer, "allowedAudiences": list(rules.allowed_audiences)},
-    }
-    members = tuple(str(member) for member in compiled.members[chosen.name]) if chosen else ()
-    policy = (Binding("roles/iam.workloadIdentityUser", members),) if chosen and not chosen.direct else None
-    project_policy = tuple(Binding(role, members) for role in chosen.roles) if chosen and chosen.direct else None
+    account = desired.account(chosen.service_account) if chosen and chosen.service_account else None
+    roles = chosen.roles if chosen and chosen.direct else None
+    members = desired.members[chosen.name] if chosen else ()
     return replace(
         evidence,
         manifest=manifest,
+        desired=desired,
         identity=identity,
         deployed=False,
-        provider=rules.name,
+        provider=desired.provider,
         account=chosen.service_account if chosen else evidence.account,
         direct=chosen.direct if chosen else evidence.direct,
         project=str(chosen.project_id) if chosen and chosen.project_id else evidence.project,
-        pool_state={"state": "ACTIVE", "disabled": manifest.pool.disabled},
-        provider_state=state,
-        account_state={"email": chosen.service_account}
-        if chosen and chosen.service_account and chosen.create
-        else None,
-        policy=policy,
-        project_policy=project_policy,
+        pool_state={"state": "ACTIVE", **desired.pool_fields},
+        provider_state={"name": str(desired.provider), "state": "ACTIVE", **desired.provider_document},
+        account_state={"email": account.email, **_shown_names(account.fields)} if account and account.create else None,
+        policy=(Binding(IMPERSONATION_ROLE, account.members),) if account else None,
+        project_policy=tuple(Binding(role, members) for role in roles) if roles is not None else None,
     )
+
+
+def _shown_names(fields: Mapping[str, str]) -> dict[str, str]:
+    """The names of an account as the REST resource has them."""
+    return {{"display_name": "displayName"}.get(name, name): text for name, text in fields.items()}
 
 
 def from_files(evidence: Evidence, files: Mapping[str, Path]) -> Evidence:
@@ -175,8 +172,6 @@ def from_google(evidence: Evidence, clients: "Clients", retry_policy: "RetryPoli
         UnavailableError: WIF602 where Google cannot be reached.
         InputError: WIF812 where the admin's credentials do not work.
     """
-    from gcp_wif.provisioning.changes import account_resource, project_resource
-
     name = evidence.provider
     disabled: list[str] = []
     changes: dict[str, Any] = {"deployed": True, "live": True}
@@ -196,12 +191,14 @@ def from_google(evidence: Evidence, clients: "Clients", retry_policy: "RetryPoli
 
         def account() -> dict[str, Any]:
             found = clients.get_account(resource)
-            return {"email": found.email, "disabled": found.disabled}
+            names = {"displayName": found.display_name, "description": found.description}
+            return {"email": found.email, "disabled": found.disabled, **names}
 
         changes["account_state"] = _seen(account, retry_policy, disabled)
         policy = _seen(lambda: _policy_document(clients.get_policy(resource)), retry_policy, disabled)
         changes["policy"] = policy_of(policy, resource) if isinstance(policy, Mapping) else None
-    if evidence.project is not None and evidence.direct:
+    granted = evidence.desired.project_grants if evidence.desired else {}
+    if evidence.project is not None and (evidence.direct or evidence.project in granted):
         project = project_resource(evidence.project)
         found = _seen(lambda: _policy_document(clients.get_policy(project)), retry_policy, disabled)
         changes["project_policy"] = policy_of(found, project) if isinstance(found, Mapping) else None

@@ -9,7 +9,7 @@ from gcp_wif.doctor.evidence import MISSING, Evidence
 from gcp_wif.doctor.report import AttributeRow, Finding
 from gcp_wif.federation import Decision, ProviderRules, Step, check_token, evaluate
 from gcp_wif.issuers import profile_of, profile_of_url
-from gcp_wif.refusals import RefusalKind
+from gcp_wif.refusals import RefusalKind, row_of
 
 __all__ = ["attribute_rows", "decision_of", "provider_findings", "sts_findings"]
 
@@ -90,16 +90,22 @@ def sts_findings(evidence: Evidence) -> Iterator[Finding]:
 def _times_alone(evidence: Evidence) -> Iterator[Finding]:
     """Without a provider, the token's own times can still be told."""
     claims = evidence.claims or {}
-    issued, expires = claims.get("iat"), claims.get("exp")
-    if isinstance(expires, int | float) and expires <= evidence.now:
-        yield _stale(evidence, f"it expired {evidence.now - expires:.0f} seconds ago", issued)
-    elif isinstance(issued, int | float) and issued > evidence.now + 600:
-        yield _stale(evidence, f"it is issued {issued - evidence.now:.0f} seconds from now", issued)
+    issued, expires = (_seconds(claims.get(name)) for name in ("iat", "exp"))
+    if expires is not None and expires <= evidence.now:
+        yield _times_finding(evidence, f"it expired {evidence.now - expires:.0f} seconds ago", issued)
+    elif issued is not None and issued > evidence.now + 600:
+        yield _times_finding(evidence, f"it is issued {issued - evidence.now:.0f} seconds from now", issued)
 
 
-def _stale(evidence: Evidence, why: str, issued: object) -> Finding:
+def _seconds(value: object) -> float | None:
+    """A time in seconds, where it is one that a calendar holds."""
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
+    return float(value) if usable else None  # type: ignore[arg-type]  # `usable` looked
+
+
+def _times_finding(evidence: Evidence, why: str, issued: object) -> Finding:
     return Finding(
-        RefusalKind.TOKEN_STALE.code, "time", "broken", f"Google takes this token for stale: {why}.",
+        RefusalKind.TOKEN_STALE.code, "time", "broken", f"Google does not accept the token's times: {why}.",
         f"now is {evidence.now:.0f}: iat before it, exp after it",
         f"iat {issued}, exp {(evidence.claims or {}).get('exp')}",
         ("Run `gcp-wif login` in this job: a token of another job, or from a workspace, is too old.",
@@ -112,7 +118,7 @@ def _token_finding(step: Step, evidence: Evidence, rules: ProviderRules) -> Find
     link = _LINK_OF_STEP.get(step.name, "token")
     code = step.refusal.kind.code if step.refusal else "WIF909"
     if step.name == "time":
-        return _stale(evidence, step.detail or "its times do not fit", claims.get("iat"))
+        return _times_finding(evidence, step.detail or "its times do not fit", claims.get("iat"))
     if step.name == "key":
         return Finding(
             code, link, "broken", "The token's header has an algorithm or key ID that Google does not take.",
@@ -144,7 +150,7 @@ def _issuer_finding(code: str, found: str, wanted: str, evidence: Evidence) -> F
     why = "The token's issuer is not the provider's."
     known = profile_of_url(wanted).explain_issuer(found, wanted)
     if known is not None:
-        code, why = known
+        code, why = "WIF908" if known.other_tenant else code, known.why
     elif found.rstrip("/") == wanted.rstrip("/"):
         why = "The issuers differ in a slash at the end alone; they are compared letter by letter."
     elif found.lower() == wanted.lower():
@@ -185,10 +191,10 @@ def _mapping_finding(step: Step, evidence: Evidence, rules: ProviderRules, decis
         kind.code,
         "mapping",
         "broken",
-        f"{kind.meaning} {step.detail or ''}".strip(),
+        f"{row_of(kind).meaning} {step.detail or ''}".strip(),
         step.expected,
         step.found,
-        kind.advice,
+        row_of(kind).fixes,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
+from gcp_wif.desired import Grant, from_manifest
 from gcp_wif.emulator.model.state import Clock, State
 from gcp_wif.emulator.model.token_issuer import TokenIssuer
 from gcp_wif.emulator.services.gateway import Answer, Gateway
@@ -12,7 +13,6 @@ from gcp_wif.emulator.transport.grpc import serve_grpc
 from gcp_wif.emulator.transport.http import Application, serve
 from gcp_wif.emulator.transport.proxy import Proxy
 from gcp_wif.endpoints import EMULATOR_GRPC_VARIABLE, EMULATOR_VARIABLE
-from gcp_wif.federation import compile_manifest
 from gcp_wif.issuers import DEFAULT, profile
 from gcp_wif.manifest import Manifest
 from gcp_wif.names import ProviderName
@@ -175,28 +175,20 @@ class Emulator:
         Raises:
             InputError: WIF720, WIF721: the manifest does not compile.
         """
-        compiled = compile_manifest(manifest)
-        self.state.name_project(manifest.pool.project_id, manifest.pool.project_number)
-        accounts: dict[str, Iterable[str]] = {}
-        roles: dict[str, dict[str, list[str]]] = {}
-        for name, identity in manifest.identities.items():
-            members = [str(member) for member in compiled.members[name]]
-            if identity.service_account:
-                accounts[identity.service_account] = members
-                members = [f"serviceAccount:{identity.service_account}"]
-            for role in identity.roles:
-                held = roles.setdefault(str(identity.project_id), {}).setdefault(role, [])
-                held += [member for member in members if member not in held]
-        rules = compiled.rules
-        self.provision(
-            rules.name,
-            issuer=rules.issuer,
-            mapping=rules.attribute_mapping,
-            condition=rules.attribute_condition or "",
-            allowed_audiences=rules.allowed_audiences,
-            accounts=accounts,
-            roles=roles,
-        )
+        desired = from_manifest(manifest)
+        state = self.state
+        with state.lock:
+            state.name_project(desired.pool_project, desired.pool.project_number)
+            oidc = {name: value for name, value in desired.provider_document["oidc"].items() if value}
+            content = dict(desired.provider_document) | {"oidc": oidc}
+            state.pools.put(desired.provider, _filled(content), _filled(desired.pool_fields))
+            for wanted in desired.accounts:
+                account = state.accounts.find(wanted.email) or state.accounts.put(wanted.email, state.project_id)
+                account.display_name = wanted.fields.get("display_name", "")
+                account.description = wanted.fields.get("description", "")
+                state.grant_roles(account.policy, _by_role(wanted.grants))
+            for project, grants in desired.project_grants.items():
+                state.grant_roles(state.project_policy(project), _by_role(grants))
 
     def requests(self) -> list[Answer]:
         """What was asked so far, without secrets; `gcp_wif.emulator.transport.controls` documents an entry."""
@@ -213,3 +205,15 @@ class Emulator:
     def advance(self, seconds: float) -> None:
         """Move the emulator's time by ``seconds``."""
         self.state.clock.advance(seconds)
+
+
+def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what has its default value, which no REST resource shows."""
+    return {name: value for name, value in fields.items() if value}
+
+
+def _by_role(grants: Iterable[Grant]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for grant in grants:
+        found.setdefault(grant.role, []).append(grant.member)
+    return found

@@ -249,16 +249,7 @@ def _principal(pool: PoolName, combination: _Combination, value: str) -> Princip
 
 
 def _literal(identity: Identity, pool: PoolName) -> tuple[Principal, ...]:
-    found = []
-    for text in identity.principals:
-        kind, _, value = text.partition("/")
-        if kind == "subject":
-            found.append(Principal.subject(pool, value))
-        elif kind == "group":
-            found.append(Principal.group(pool, value))
-        else:
-            found.append(Principal.attribute(pool, kind.removeprefix("attribute."), value))
-    return tuple(found)
+    return tuple(Principal.of_tail(pool, tail) for tail in identity.principals)
 
 
 def _warnings(manifest: Manifest) -> Iterator[str]:

@@ -21,6 +21,8 @@ class ProviderRules:
         attribute_mapping: ``google.subject`` and others to CEL expressions.
         attribute_condition: a CEL expression, or ``None``.
         allowed_audiences: where empty, the provider's own name with and without ``https:`` is accepted.
+        uploaded_keys: a JWKS in place of the issuer's own keys; empty where there is none. Keys that somebody uploaded
+            sign tokens that the issuer never saw.
     """
 
     name: ProviderName
@@ -28,6 +30,37 @@ class ProviderRules:
     attribute_mapping: Mapping[str, str]
     attribute_condition: str | None = None
     allowed_audiences: tuple[str, ...] = ()
+    uploaded_keys: str = ""
+
+    @classmethod
+    def from_rest(cls, name: ProviderName, document: Mapping[str, Any]) -> "ProviderRules":
+        """The rules in a provider's REST resource; what is absent there has its empty value (IAM REST v1).
+
+        Args:
+            name: the provider's.
+            document: the resource, as Google and gcloud print it.
+        """
+        oidc = document.get("oidc") or {}
+        return cls(
+            name,
+            str(oidc.get("issuerUri", "")),
+            MappingProxyType(dict(document.get("attributeMapping") or {})),
+            document.get("attributeCondition") or None,
+            tuple(oidc.get("allowedAudiences") or ()),
+            str(oidc.get("jwksJson") or ""),
+        )
+
+    def to_rest(self) -> dict[str, Any]:
+        """The fields of the REST resource that hold these rules, empty ones too."""
+        return {
+            "attributeMapping": dict(self.attribute_mapping),
+            "attributeCondition": self.attribute_condition or "",
+            "oidc": {
+                "issuerUri": self.issuer,
+                "allowedAudiences": list(self.allowed_audiences),
+                "jwksJson": self.uploaded_keys,
+            },
+        }
 
     @property
     def expected_audiences(self) -> tuple[str, ...]:

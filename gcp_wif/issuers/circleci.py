@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from gcp_wif.issuers.model import UUID, Guard, Issuer, IssuerKey, IssuerProfile, RuleAlias, RuleName, host_of
+from gcp_wif.issuers.model import UUID, Guard, Issuer, IssuerKey, IssuerProfile, Mismatch, RuleAlias, RuleName, host_of
 
 __all__ = ["PROFILE", "SAMPLE_ORGANIZATION", "SAMPLE_PROJECT", "SAMPLE_USER"]
 
@@ -120,15 +120,13 @@ class _CircleCI(IssuerProfile):
                 return {"project": project, alias: ref.removeprefix(prefix)}
         return {"project": project, "ref": ref}
 
-    def explain_issuer(self, found: str, wanted: str) -> tuple[str, str] | None:
+    def explain_issuer(self, found: str, wanted: str) -> Mismatch | None:
         ours, theirs = _ISSUER.fullmatch(found), _ISSUER.fullmatch(wanted)
         if ours and theirs and ours[1].lower() != theirs[1].lower():
-            return "WIF908", "The token is of another CircleCI organisation than the provider trusts."
+            why = "The token is of another CircleCI organisation than the provider trusts."
+            return Mismatch(why, other_tenant=True)
         if theirs and found == wanted.partition("/org/")[0]:
-            return (
-                "WIF504",
-                "This is a token of the root issuer (--root-issuer); the provider wants the organisation's own.",
-            )
+            return Mismatch("A token of the root issuer (--root-issuer); the provider wants the organisation's own.")
         return None
 
     def sample(self, claims: Mapping[str, Any], now: int, *, version: int = 1) -> dict[str, Any]:  # type: ignore[override]  # narrower options, checked by sample_options

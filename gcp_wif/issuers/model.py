@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-__all__ = ["UUID", "Guard", "Issuer", "IssuerKey", "IssuerProfile", "RuleAlias", "RuleName", "cel_text"]
+__all__ = ["UUID", "Guard", "Issuer", "IssuerKey", "IssuerProfile", "Mismatch", "RuleAlias", "RuleName", "cel_text"]
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -129,6 +129,18 @@ class Guard(NamedTuple):
     why: str
 
 
+class Mismatch(NamedTuple):
+    """Why two issuers of one kind differ.
+
+    Attributes:
+        why: a sentence.
+        other_tenant: whether they are those of two tenants.
+    """
+
+    why: str
+    other_tenant: bool = False
+
+
 class IssuerProfile:  # a default answers the same whatever it is asked
     """One kind of issuer. The defaults are those of an issuer about which nothing is known.
 
@@ -223,8 +235,8 @@ class IssuerProfile:  # a default answers the same whatever it is asked
         """The guard that keeps this token out."""
         return next((each for each in self.guards if claims.get(each.claim) == each.stopped), None)
 
-    def explain_issuer(self, found: str, wanted: str) -> tuple[str, str] | None:
-        """Code and sentence for a token of ``found`` at a provider that trusts ``wanted``, where the kind knows why."""
+    def explain_issuer(self, found: str, wanted: str) -> Mismatch | None:
+        """Why a token of ``found`` does not fit a provider that trusts ``wanted``, where the kind knows it."""
         return None
 
     # Samples, for the emulator

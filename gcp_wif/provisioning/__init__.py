@@ -5,10 +5,9 @@ reads what is there and goes on from it, so that there is no state of our own to
 """
 
 from gcp_wif.provisioning.applying import Outcome, apply, wait_until_visible
-from gcp_wif.provisioning.changes import Change, Desired, Grant, Observed, Plan, PolicyChange, ResourceChange
+from gcp_wif.provisioning.changes import Change, Observed, Plan, PolicyChange, ResourceChange
 from gcp_wif.provisioning.clients import Clients
 from gcp_wif.provisioning.credentials import admin_credentials
-from gcp_wif.provisioning.desired import desired_of
 from gcp_wif.provisioning.importing import import_existing
 from gcp_wif.provisioning.observing import observe
 from gcp_wif.provisioning.planning import plan, plan_destroy
@@ -17,8 +16,6 @@ from gcp_wif.provisioning.retry import RetryPolicy
 __all__ = [
     "Change",
     "Clients",
-    "Desired",
-    "Grant",
     "Observed",
     "Outcome",
     "Plan",
@@ -27,7 +24,6 @@ __all__ = [
     "RetryPolicy",
     "admin_credentials",
     "apply",
-    "desired_of",
     "import_existing",
     "observe",
     "plan",

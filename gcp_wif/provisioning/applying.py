@@ -18,17 +18,9 @@ from typing import Any, Literal
 
 from google.api_core import exceptions
 
+from gcp_wif.desired import Desired, DesiredAccount
 from gcp_wif.errors import GcpWifError, UnavailableError
-from gcp_wif.provisioning.changes import (
-    AccountState,
-    Change,
-    Desired,
-    DesiredAccount,
-    Observed,
-    Plan,
-    PolicyChange,
-    ResourceChange,
-)
+from gcp_wif.provisioning.changes import AccountState, Change, Observed, Plan, PolicyChange, ResourceChange
 from gcp_wif.provisioning.clients import Clients
 from gcp_wif.provisioning.failures import explained
 from gcp_wif.provisioning.planning import account_change, changed_policy, request_body, resource_change

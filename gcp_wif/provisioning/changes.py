@@ -1,4 +1,4 @@
-"""The values of provisioning: what is wanted, what is there, and what is to be done about it."""
+"""The values of provisioning: what is there, and what is to be done about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,83 +6,20 @@ from typing import Any, Literal, NamedTuple
 
 from google.iam.v1 import policy_pb2
 
-from gcp_wif.names import PoolName, ProjectId, ProviderName, ServiceAccountEmail
+from gcp_wif.desired import Grant
 
 __all__ = [
     "AccountState",
     "Change",
-    "Desired",
-    "DesiredAccount",
     "FieldChange",
-    "Grant",
     "Observed",
     "Plan",
     "PolicyChange",
     "ResourceChange",
-    "account_resource",
-    "project_resource",
 ]
 
 Kind = Literal["pool", "provider", "account"]
 Action = Literal["create", "undelete", "update", "delete"]
-
-
-class Grant(NamedTuple):
-    """One member of one role, without a condition."""
-
-    role: str
-    member: str
-
-
-@dataclass(frozen=True)
-class DesiredAccount:
-    """A service account that the manifest names.
-
-    Attributes:
-        project_id: where it lives; ``None`` for Google's default accounts, whose emails do not tell.
-        create: make it where it is missing. Such an account is the manifest's own: `destroy --accounts` deletes it.
-        fields: ``display_name`` and ``description``, as far as the manifest gives them.
-        members: principals that may impersonate it.
-    """
-
-    email: ServiceAccountEmail
-    project_id: ProjectId | None
-    create: bool
-    fields: Mapping[str, str]
-    members: tuple[str, ...]
-
-    @property
-    def resource(self) -> str:
-        """Its name for IAM."""
-        return account_resource(self.email, self.project_id)
-
-
-@dataclass(frozen=True)
-class Desired:
-    """What a manifest asks for.
-
-    Attributes:
-        pool_project: the ID of the pool's project.
-        pool_fields: leaf fields of the REST resource, such as ``displayName``; those not named are left alone.
-        provider_fields: likewise, with ``oidc.issuerUri`` and the like as leaves.
-        project_grants: roles on each project, for accounts and, in direct federation, for principals.
-        warnings: what works but should not be so.
-    """
-
-    pool: PoolName
-    pool_project: ProjectId
-    pool_fields: Mapping[str, Any]
-    provider: ProviderName
-    provider_fields: Mapping[str, Any]
-    accounts: tuple[DesiredAccount, ...] = ()
-    project_grants: Mapping[ProjectId, tuple[Grant, ...]] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def projects(self) -> tuple[ProjectId, ...]:
-        """Every project in which something is granted or lives, the pool's own aside."""
-        homes = [account.project_id for account in self.accounts if account.project_id]
-        return tuple(dict.fromkeys([*self.project_grants, *homes]))
 
 
 @dataclass(frozen=True)
@@ -162,17 +99,3 @@ class Plan:
 
     def __bool__(self) -> bool:
         return bool(self.changes)
-
-
-def account_resource(email: str, project: str | None) -> str:
-    """A service account's name in IAM calls.
-
-    With the project where it is known: Google answers 403 in place of 404 for a missing account that is asked for
-    under ``projects/-`` (IAM REST v1, serviceAccounts.get).
-    """
-    return f"projects/{project or '-'}/serviceAccounts/{email}"
-
-
-def project_resource(project: str) -> str:
-    """A project's name in Resource Manager calls."""
-    return f"projects/{project}"

@@ -8,7 +8,7 @@ from google.auth import exceptions as auth_exceptions
 
 from gcp_wif.errors import GcpWifError, InputError, RefusedError, UnavailableError, hide_tokens
 from gcp_wif.provisioning.retry import is_transient
-from gcp_wif.refusals import RefusalKind, recognise
+from gcp_wif.refusals import NEEDED_APIS, RefusalKind, recognise
 
 __all__ = ["explained"]
 
@@ -80,9 +80,7 @@ def _api_disabled(words: str, doing: str, project: str) -> GcpWifError:
     api = next((each for each in match.groups() if each), "") if match else ""
     number = re.search(r"in project ([0-9a-z.:-]+) before", words)
     where = number[1] if number and number[1].strip("0") else project
-    apis = (
-        api or "iam.googleapis.com iamcredentials.googleapis.com sts.googleapis.com cloudresourcemanager.googleapis.com"
-    )
+    apis = api or NEEDED_APIS
     return RefusedError(
         f"An API is not enabled in project {where}, while {doing}: {words}",
         hint=f"Enable it, and wait a few minutes:\n  gcloud services enable {apis} --project={where}",

@@ -4,23 +4,25 @@ What is written names principals as they are in Google, and mapping and conditio
 finds nothing to do. What a manifest does not express is left out and said: it stays as it is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 from google.api_core import exceptions
 
+from gcp_wif.desired import account_resource, project_resource
 from gcp_wif.errors import GcpWifError, RefusedError
+from gcp_wif.federation import ProviderRules
 from gcp_wif.issuers import FALLBACK, profile_of_url
 from gcp_wif.manifest.writing import Draft, DraftIdentity
-from gcp_wif.names import ProviderName, ServiceAccountEmail
-from gcp_wif.provisioning.changes import account_resource, project_resource
+from gcp_wif.names import Principal, ProviderName, ServiceAccountEmail
 from gcp_wif.provisioning.clients import Clients, Policy
 from gcp_wif.provisioning.failures import explained
 from gcp_wif.provisioning.observing import CONCURRENCY
-from gcp_wif.provisioning.planning import IMPERSONATION_ROLE, grants_of
+from gcp_wif.provisioning.planning import grants_of
 from gcp_wif.provisioning.retry import RetryPolicy
+from gcp_wif.roles import IMPERSONATION_ROLE
 
 __all__ = ["import_existing"]
 
@@ -42,17 +44,15 @@ def import_existing(
             missing permission.
         UnavailableError: WIF602.
     """
-    return _Adoption(provider, clients, retry_policy).draft(tuple(projects), origin)
+    return _Import(provider, clients, retry_policy).draft(tuple(projects), origin)
 
 
-class _Adoption:
+class _Import:
     def __init__(self, provider: ProviderName, clients: Clients, retry_policy: RetryPolicy) -> None:
         self._name = provider
         self._clients = clients
         self._retry_policy = retry_policy
         self._notes: list[str] = []
-        base = f"://iam.googleapis.com/{provider.pool}/"
-        self._prefixes = (f"principal{base}", f"principalSet{base}")
 
     def draft(self, projects: tuple[str, ...], origin: str) -> Draft:
         number = self._name.project_number
@@ -62,8 +62,8 @@ class _Adoption:
         )  # fmt: skip
         pool = self._resource(str(self._name.pool), "iam.workloadIdentityPools.get")
         provider = self._resource(str(self._name), "iam.workloadIdentityPoolProviders.get")
-        oidc = provider.get("oidc")
-        if not oidc or oidc.get("jwksJson"):
+        rules = ProviderRules.from_rest(self._name, provider)
+        if not rules.issuer or rules.uploaded_keys:
             raise RefusedError(
                 f"A manifest cannot express {self._name}: it is no OIDC provider, or has uploaded keys.", code="WIF829"
             )
@@ -77,13 +77,13 @@ class _Adoption:
             )
         return Draft(
             origin,
-            _issuer(oidc),
+            _issuer(rules),
             {"project_id": pool_project, "project_number": str(number), "id": str(self._name.pool_id)} | _names(pool),
             {"id": str(self._name.provider_id)}
             | _names(provider)
-            | {"attribute_condition": provider.get("attributeCondition", "")},
+            | {"attribute_condition": rules.attribute_condition or ""},
             tuple(identities),
-            provider.get("attributeMapping", {}),
+            rules.attribute_mapping,
             tuple(self._notes),
         )
 
@@ -99,7 +99,10 @@ class _Adoption:
         for (project, email), policy in accounts.items():
             principals = self._principals(policy, email)
             if principals:
-                held = [role for role, member in grants_of(policies[project]) if member == f"serviceAccount:{email}"]
+                own = f"serviceAccount:{email}"
+                held = [
+                    each.role for each in grants_of(policies[project]) if (each.member, each.condition) == (own, None)
+                ]
                 name = _free(email.partition("@")[0], names)
                 identities.append(
                     DraftIdentity(name, email, project, roles=tuple(sorted(held)), principals=tuple(principals))
@@ -108,42 +111,38 @@ class _Adoption:
             identities += self._direct(project, policy, names)
         return identities
 
+    def _ours(self, policy: Policy, where: str) -> Iterator[tuple[str, Principal]]:
+        """The roles of principals of the pool, those for everybody and under a condition aside, which are noted."""
+        for role, member, condition in sorted(grants_of(policy), key=str):
+            principal = Principal.parse(member)
+            if principal is None or not principal.is_of(self._name.pool):
+                continue
+            if condition is not None:
+                self._notes.append(f"Not taken over: a conditional binding of {role} on {where}.")
+            elif principal.is_whole_pool:
+                self._notes.append(f"Not taken over: {role} on {where} for every identity of the pool. Far too wide.")
+            else:
+                yield role, principal
+
     def _principals(self, policy: Policy, email: str) -> list[str]:
         found = []
-        for role, member in sorted(grants_of(policy)):
-            if not member.startswith(self._prefixes):
-                continue
-            if role != IMPERSONATION_ROLE:
-                self._notes.append(f"Not taken over: {role} on {email} for {member}.")
-            elif member.endswith("/*"):
-                self._notes.append(f"Not taken over: {email} for every identity of the pool, {member}. Far too wide.")
+        for role, principal in self._ours(policy, email):
+            if role == IMPERSONATION_ROLE:
+                found.append(principal.tail)
             else:
-                found.append(self._tail(member))
-        self._note_conditional(policy, email)
+                self._notes.append(f"Not taken over: {role} on {email} for {principal}.")
         return found
 
     def _direct(self, project: str, policy: Policy, names: set[str]) -> Iterable[DraftIdentity]:
         roles: dict[str, list[str]] = {}
-        for role, member in sorted(grants_of(policy)):
-            if member.startswith(self._prefixes) and not member.endswith("/*"):
-                roles.setdefault(self._tail(member), []).append(role)
-            elif member.startswith(self._prefixes):
-                self._notes.append(f"Not taken over: {role} on {project} for every identity of the pool. Far too wide.")
-        self._note_conditional(policy, project)
+        for role, principal in self._ours(policy, project):
+            roles.setdefault(principal.tail, []).append(role)
         groups: dict[tuple[str, ...], list[str]] = {}
         for tail, held in roles.items():
             groups.setdefault(tuple(held), []).append(tail)
         for held_roles, tails in groups.items():
             name = _free(f"direct-{project.rpartition(':')[2]}", names)
             yield DraftIdentity(name, None, project, roles=held_roles, principals=tuple(tails))
-
-    def _note_conditional(self, policy: Policy, where: str) -> None:
-        for binding in policy.bindings:
-            if binding.HasField("condition") and any(each.startswith(self._prefixes) for each in binding.members):
-                self._notes.append(f"Not taken over: a conditional binding of {binding.role} on {where}.")
-
-    def _tail(self, member: str) -> str:
-        return member.partition(f"/{self._name.pool}/")[2]
 
     # Reads
 
@@ -182,8 +181,8 @@ class _Adoption:
             raise explained(error, doing, permission=permission, project=project) from None
 
 
-def _issuer(oidc: Mapping[str, Any]) -> dict[str, object]:
-    url, audiences = oidc.get("issuerUri", ""), tuple(oidc.get("allowedAudiences", []))
+def _issuer(rules: ProviderRules) -> dict[str, object]:
+    url, audiences = rules.issuer, rules.allowed_audiences
     known = profile_of_url(url)
     keys = known.keys_of_url(url) or {}
     if all(each.name in keys for each in known.keys if each.required) and not known.url_required:

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from google.api_core import exceptions
 
+from gcp_wif.desired import Desired, account_resource, project_resource
 from gcp_wif.errors import GcpWifError, RefusedError
-from gcp_wif.provisioning.changes import AccountState, Desired, Observed, account_resource, project_resource
+from gcp_wif.provisioning.changes import AccountState, Observed
 from gcp_wif.provisioning.clients import Clients, Policy
 from gcp_wif.provisioning.failures import explained
 from gcp_wif.provisioning.retry import RetryPolicy

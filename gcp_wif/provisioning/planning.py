@@ -5,23 +5,12 @@ from typing import Any, Literal
 
 from google.iam.v1 import policy_pb2
 
+from gcp_wif.desired import Condition, Desired, DesiredAccount, Grant, project_resource
 from gcp_wif.errors import RefusedError
-from gcp_wif.provisioning.changes import (
-    AccountState,
-    Change,
-    Desired,
-    DesiredAccount,
-    FieldChange,
-    Grant,
-    Observed,
-    Plan,
-    PolicyChange,
-    ResourceChange,
-    project_resource,
-)
+from gcp_wif.names import Principal
+from gcp_wif.provisioning.changes import AccountState, Change, FieldChange, Observed, Plan, PolicyChange, ResourceChange
 
 __all__ = [
-    "IMPERSONATION_ROLE",
     "account_change",
     "changed_policy",
     "grants_of",
@@ -30,8 +19,6 @@ __all__ = [
     "request_body",
     "resource_change",
 ]
-
-IMPERSONATION_ROLE = "roles/iam.workloadIdentityUser"
 
 _NOTHING: tuple[Any, ...] = ("", False, {}, [], (), None)
 
@@ -61,7 +48,7 @@ def plan(desired: Desired, observed: Observed, *, prune: bool = False) -> Plan:
         policy = observed.policies.get(resource)
         present = grants_of(policy) if policy is not None else frozenset()
         grant = tuple(each for each in wanted if each not in present)
-        left = tuple(sorted(each for each in present - set(wanted) if _is_ours(each, resource, desired)))
+        left = tuple(sorted((each for each in present - set(wanted) if _is_ours(each, resource, desired)), key=_order))
         revoke = left if prune else ()
         if left and not prune:
             stale_grants.append(PolicyChange(resource, revoke=left))
@@ -81,8 +68,16 @@ def plan_destroy(desired: Desired, observed: Observed, *, accounts: bool) -> Pla
         present = grants_of(policy) if policy is not None else frozenset()
         alone = not observed.other_providers  # else a principal of the pool may be another provider's
         ours = tuple(
-            sorted(each for each in present if each in wanted or (alone and _is_our_principal(each, resource, desired)))
+            sorted(
+                (each for each in present if each in wanted or (alone and _is_our_principal(each, desired))), key=_order
+            )
         )
+        rest = [each for each in present if each not in ours and _is_our_principal(each, desired)]
+        if rest:
+            warnings.append(
+                f"{len(rest)} grants on {resource} to principals of the pool stay: it has other providers. They are "
+                f"{'; '.join(sorted(f'{each.role} to {each.member}' for each in rest))[:1000]}"
+            )
         if ours:
             changes.append(PolicyChange(resource, revoke=ours))
     if _is_there(observed.provider):
@@ -144,20 +139,17 @@ def account_change(wanted: DesiredAccount, observed: AccountState | None) -> Res
 
 
 def grants_of(policy: policy_pb2.Policy) -> frozenset[Grant]:
-    """The policy's grants without a condition; conditional ones are other people's."""
+    """The policy's grants, each with its condition where it has one."""
     return frozenset(
-        Grant(binding.role, member)
-        for binding in policy.bindings
-        if not binding.HasField("condition")
-        for member in binding.members
+        Grant(binding.role, member, _condition(binding)) for binding in policy.bindings for member in binding.members
     )
 
 
 def changed_policy(policy: policy_pb2.Policy, change: PolicyChange) -> policy_pb2.Policy | None:
     """A copy of ``policy`` with ``change`` made; ``None`` where it is made already.
 
-    Everything else stays byte for byte: other members, conditional bindings, audit configs, and the etag, which makes
-    Google refuse the write if somebody else was there first.
+    Everything else stays byte for byte: other members, other people's conditional bindings, audit configs, and the
+    etag, which makes Google refuse the write if somebody else was there first.
     """
     present = grants_of(policy)
     grant = [each for each in change.grant if each not in present]
@@ -167,11 +159,12 @@ def changed_policy(policy: policy_pb2.Policy, change: PolicyChange) -> policy_pb
     made = policy_pb2.Policy()
     made.CopyFrom(policy)
     for binding in made.bindings:
-        if not binding.HasField("condition"):
-            kept = [member for member in binding.members if Grant(binding.role, member) not in revoke]
+        condition = _condition(binding)
+        kept = [member for member in binding.members if Grant(binding.role, member, condition) not in revoke]
+        if len(kept) < len(binding.members):
             del binding.members[:]
             binding.members.extend(kept)
-    for role, member in grant:
+    for role, member, _ in grant:
         found = next((each for each in made.bindings if each.role == role and not each.HasField("condition")), None)
         (found or made.bindings.add(role=role)).members.append(member)
     filled = [binding for binding in made.bindings if binding.members]
@@ -180,6 +173,13 @@ def changed_policy(policy: policy_pb2.Policy, change: PolicyChange) -> policy_pb
     if any(binding.HasField("condition") for binding in made.bindings):
         made.version = 3
     return made
+
+
+def _condition(binding: policy_pb2.Binding) -> Condition | None:
+    if not binding.HasField("condition"):
+        return None
+    found = binding.condition
+    return Condition(found.expression, found.title, found.description)
 
 
 def request_body(leaves: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -224,10 +224,7 @@ def _resource_changes(desired: Desired, observed: Observed) -> list[tuple[str, R
 
 def _wanted(desired: Desired, observed: Observed) -> dict[str, tuple[Grant, ...]]:
     """The grants wanted on every resource whose policy counts: named ones first, then what else was observed."""
-    wanted: dict[str, tuple[Grant, ...]] = {
-        account.resource: tuple(Grant(IMPERSONATION_ROLE, member) for member in account.members)
-        for account in desired.accounts
-    }
+    wanted: dict[str, tuple[Grant, ...]] = {account.resource: account.grants for account in desired.accounts}
     wanted |= {project_resource(project): grants for project, grants in desired.project_grants.items()}
     return wanted | {resource: () for resource in observed.policies if resource not in wanted}
 
@@ -235,19 +232,20 @@ def _wanted(desired: Desired, observed: Observed) -> dict[str, tuple[Grant, ...]
 def _is_ours(grant: Grant, resource: str, desired: Desired) -> bool:
     """Whether a grant is the manifest's own although it does not name it.
 
-    Principals of its pool are; and on a project the roles of accounts that it creates.
+    Principals of its pool are, on accounts and projects, through whatever role and under whatever condition: a role may
+    give an account's tokens by a permission that its name does not tell. So are, on a project, the roles of accounts
+    that it creates.
     """
-    if _is_our_principal(grant, resource, desired):
+    if _is_our_principal(grant, desired):
         return True
     made = {f"serviceAccount:{each.email}": each for each in desired.accounts if each.create}
     owner = made.get(grant.member)
-    return owner is not None and resource == project_resource(owner.project_id or "")
+    return owner is not None and grant.condition is None and resource == project_resource(owner.project_id or "")
 
 
-def _is_our_principal(grant: Grant, resource: str, desired: Desired) -> bool:
-    pool = f"://iam.googleapis.com/{desired.pool}/"
-    ours = grant.member.startswith((f"principal{pool}", f"principalSet{pool}"))
-    return ours and (grant.role == IMPERSONATION_ROLE or "/serviceAccounts/" not in resource)
+def _is_our_principal(grant: Grant, desired: Desired) -> bool:
+    principal = Principal.parse(grant.member)
+    return principal is not None and principal.is_of(desired.pool)
 
 
 def _leaf(document: Mapping[str, Any], leaf: str, like: Any) -> Any:
@@ -264,6 +262,10 @@ def _same(leaf: str, present: Any, wanted: Any) -> bool:
     return bool(present == wanted)
 
 
+def _order(grant: Grant) -> tuple[str, str, str]:
+    return grant.role, grant.member, str(grant.condition)
+
+
 def _is_there(document: Mapping[str, Any] | None) -> bool:
     return document is not None and document.get("state") != "DELETED"
 
@@ -271,6 +273,14 @@ def _is_there(document: Mapping[str, Any] | None) -> bool:
 def _warnings(desired: Desired, observed: Observed, *, prune: bool) -> tuple[str, ...]:
     """What Google's good practice asks for and this setup lacks (Google, "Best practices for WIF")."""
     found = list(desired.warnings)
+    for resource, policy in observed.policies.items():
+        for grant in sorted(grants_of(policy), key=_order):
+            principal = Principal.parse(grant.member)
+            if principal is not None and principal.is_of(desired.pool) and principal.is_whole_pool:
+                found.append(
+                    f"EVERY identity of the pool has {grant.role} on {resource}: whoever the provider admits, now or "
+                    "later. " + ("--prune revokes it." if not prune else "It is revoked.")
+                )
     if observed.other_providers:
         others = ", ".join(observed.other_providers)
         found.append(

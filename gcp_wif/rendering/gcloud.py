@@ -7,11 +7,10 @@ revokes nothing, as `apply` without ``--prune``.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gcp_wif.provisioning import Desired
-from gcp_wif.provisioning.changes import DesiredAccount
-from gcp_wif.provisioning.planning import IMPERSONATION_ROLE
+from gcp_wif.desired import Desired, DesiredAccount
 from gcp_wif.rendering.header import remade_by
 from gcp_wif.rendering.quoting import FILTERS
+from gcp_wif.roles import IMPERSONATION_ROLE
 from gcp_wif.templating import render_template
 
 __all__ = ["gcloud_list", "render_gcloud"]

@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from gcp_wif.desired import Desired, DesiredAccount, Grant, project_resource
 from gcp_wif.manifest import Manifest
 from gcp_wif.names import ServiceAccountEmail
-from gcp_wif.provisioning import Desired, Grant, Observed
-from gcp_wif.provisioning.changes import DesiredAccount, project_resource
-from gcp_wif.provisioning.planning import IMPERSONATION_ROLE, grants_of
+from gcp_wif.provisioning import Observed
+from gcp_wif.provisioning.planning import grants_of
 from gcp_wif.rendering.header import remade_by
 from gcp_wif.rendering.quoting import FILTERS, as_hcl
+from gcp_wif.roles import IMPERSONATION_ROLE
 from gcp_wif.templating import Quoted, render_template
 
 __all__ = ["Existing", "existing_of", "render_terraform"]

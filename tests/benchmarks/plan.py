@@ -23,9 +23,10 @@ from pathlib import Path
 import requests
 from google.auth.credentials import AnonymousCredentials
 
+from gcp_wif.desired import Desired, from_manifest
 from gcp_wif.endpoints import EMULATOR_GRPC_VARIABLE, EMULATOR_VARIABLE, Endpoints
 from gcp_wif.manifest import Manifest
-from gcp_wif.provisioning import Clients, Desired, RetryPolicy, desired_of, observe, plan
+from gcp_wif.provisioning import Clients, RetryPolicy, observe, plan
 
 SIZES = (1, 10, 50, 200)
 PROJECTS = 5
@@ -79,7 +80,7 @@ def measure(size: int, latency: float, rounds: int, folder: Path) -> tuple[int, 
         host = ready["http"].removeprefix("http://")
         endpoints = Endpoints.resolve({EMULATOR_VARIABLE: host, EMULATOR_GRPC_VARIABLE: ready["grpc"]})
         clients = Clients(endpoints, AnonymousCredentials(), 60.0)  # type: ignore[no-untyped-call]
-        desired = desired_of(Manifest.parse(path.read_text(), origin="benchmark"))
+        desired = from_manifest(Manifest.parse(path.read_text(), origin="benchmark"))
         read(desired, clients, 24)  # connections are made, modules loaded
         fault = {"nth": "every", "action": {"latency_ms": latency}}
         requests.post(f"{ready['http']}/emulator/faults", json={"faults": [fault]}, timeout=10).raise_for_status()

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from provisioned import MANIFEST, before, snapshot
 
+from gcp_wif.desired import from_manifest
 from gcp_wif.emulator import Emulator
 from gcp_wif.manifest import Manifest
-from gcp_wif.provisioning import desired_of
 from gcp_wif.rendering.gcloud import render_gcloud
 
 pytestmark = [pytest.mark.client, pytest.mark.slow]
@@ -53,7 +53,7 @@ def toml(text: str) -> str:
 
 
 def rendered(text: str) -> str:
-    return render_gcloud(desired_of(Manifest.parse(text, origin="gcp-wif.toml")), "gcp-wif.toml")
+    return render_gcloud(from_manifest(Manifest.parse(text, origin="gcp-wif.toml")), "gcp-wif.toml")
 
 
 def plan(cli: Any, emulator: Emulator, folder: Path, text: str) -> tuple[int, str]:

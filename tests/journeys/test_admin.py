@@ -299,9 +299,9 @@ def _impersonating(run: Run, roles: dict[str, list[str]], tmp_path: Path) -> lis
     for email in (admin, caller):
         state.accounts.put(email, state.project_id)
     token = {"roles/iam.serviceAccountTokenCreator": [f"serviceAccount:{caller}"]}
-    state._grant_role(state.accounts.get(admin).policy, token)
+    state.grant_roles(state.accounts.get(admin).policy, token)
     for project in ("acme-prod", "acme-staging", "acme-identity"):
-        state._grant_role(
+        state.grant_roles(
             state.project_policy(project), {role: [f"serviceAccount:{admin}"] for role in roles.get(project, [])}
         )
     from google_setup import Google

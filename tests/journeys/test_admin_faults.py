@@ -166,13 +166,14 @@ def test_a_new_account_is_read_three_times_in_a_row(google: Emulator, reference:
 
 
 def test_an_interrupted_run_says_what_is_open(google: Emulator, reference: tuple[dict[str, Any], int]) -> None:
+    from gcp_wif.desired import from_manifest
     from gcp_wif.manifest import Manifest
-    from gcp_wif.provisioning import apply, desired_of, observe, plan
+    from gcp_wif.provisioning import apply, observe, plan
 
     google.reset()
     before(google)
     admin = Admin(google)
-    desired = desired_of(Manifest.parse(MANIFEST, origin="x"))
+    desired = from_manifest(Manifest.parse(MANIFEST, origin="x"))
     observed = observe(desired, admin.clients, admin.retry_policy)
     found = plan(desired, observed)
 

@@ -143,7 +143,7 @@ def test_from_google_a_plan_right_after_finds_nothing(
 def test_what_a_manifest_cannot_say_is_said(cli: Any, google: Google, path: Path) -> None:
     by_hand(google)
     wide = [str(Principal.whole_pool(google.provider.pool))]
-    google.emulator.state._grant_role(
+    google.emulator.state.grant_roles(
         google.emulator.state.accounts.get("unused@acme-prod.iam.gserviceaccount.com").policy,
         {"roles/iam.workloadIdentityUser": wide, "roles/iam.serviceAccountTokenCreator": wide},
     )

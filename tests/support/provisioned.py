@@ -5,10 +5,11 @@ from typing import Any
 
 from google.auth.credentials import AnonymousCredentials
 
+from gcp_wif.desired import from_manifest
 from gcp_wif.emulator import Emulator
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.manifest import Manifest
-from gcp_wif.provisioning import Clients, Outcome, Plan, RetryPolicy, apply, desired_of, observe, plan
+from gcp_wif.provisioning import Clients, Outcome, Plan, RetryPolicy, apply, observe, plan
 
 MANIFEST = """
 version = 1
@@ -73,11 +74,11 @@ class Admin:
         self.clients.close()
 
     def plan(self, text: str = MANIFEST, *, prune: bool = False) -> Plan:
-        desired = desired_of(Manifest.parse(text, origin="gcp-wif.toml"))
+        desired = from_manifest(Manifest.parse(text, origin="gcp-wif.toml"))
         return plan(desired, observe(desired, self.clients, self.retry_policy, everywhere=prune), prune=prune)
 
     def apply(self, text: str = MANIFEST, *, prune: bool = False) -> Outcome:
-        desired = desired_of(Manifest.parse(text, origin="gcp-wif.toml"))
+        desired = from_manifest(Manifest.parse(text, origin="gcp-wif.toml"))
         observed = observe(desired, self.clients, self.retry_policy, everywhere=prune)
         found = plan(desired, observed, prune=prune)
         return apply(

@@ -15,10 +15,11 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from provisioned import LEGACY, MANIFEST, Admin, before
 
+from gcp_wif.desired import Desired, from_manifest
 from gcp_wif.emulator import Emulator
 from gcp_wif.errors import InputError
 from gcp_wif.manifest import Manifest
-from gcp_wif.provisioning import Desired, desired_of, observe
+from gcp_wif.provisioning import observe
 from gcp_wif.rendering.terraform import existing_of, render_terraform
 
 PARENT = "projects/acme-identity/locations/global/workloadIdentityPools/circleci"
@@ -35,7 +36,7 @@ RICH = (
 
 def rendered(text: str = MANIFEST) -> str:
     manifest = Manifest.parse(text, origin="test")
-    return render_terraform(manifest, desired_of(manifest), "gcp-wif.toml")
+    return render_terraform(manifest, from_manifest(manifest), "gcp-wif.toml")
 
 
 def literal(text: str) -> str:
@@ -139,7 +140,7 @@ def nfc(value: Any) -> Any:
 
 @pytest.mark.parametrize("text", [MANIFEST, RICH])
 def test_it_says_what_apply_makes(text: str) -> None:
-    Read(rendered(text)).check(desired_of(Manifest.parse(text, origin="test")))
+    Read(rendered(text)).check(from_manifest(Manifest.parse(text, origin="test")))
 
 
 @settings(max_examples=40)
@@ -158,7 +159,7 @@ def test_texts_full_of_other_languages_come_back(texts: list[str], branch: list[
         .replace('branch = "main"', f"branch = {json.dumps('b' + ''.join(branch))}")
     )
     try:
-        desired = desired_of(Manifest.parse(manifest, origin="test"))
+        desired = from_manifest(Manifest.parse(manifest, origin="test"))
     except InputError:
         reject()
     Read(render_terraform(Manifest.parse(manifest, origin="test"), desired, "m")).check(desired)
@@ -172,7 +173,7 @@ def test_terraform_fmt_changes_nothing(require_client: Callable[..., str], tmp_p
     with Emulator(projects={"acme-identity": "123456789012"}) as emulator:
         emulator.provision_as(manifest)
         admin = Admin(emulator)
-        desired = desired_of(manifest)
+        desired = from_manifest(manifest)
         existing = existing_of(desired, observe(desired, admin.clients, admin.retry_policy))
         admin.close()
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CHECKPOINT_DISABLE": "1"}
@@ -187,7 +188,7 @@ def test_what_exists_is_imported_and_nothing_else(emulator: Emulator) -> None:
     before(emulator)
     admin = Admin(emulator)
     manifest = Manifest.parse(MANIFEST, origin="test")
-    desired = desired_of(manifest)
+    desired = from_manifest(manifest)
 
     def imports() -> dict[str, str]:
         existing = existing_of(desired, observe(desired, admin.clients, admin.retry_policy))

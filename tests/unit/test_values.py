@@ -1,4 +1,4 @@
-"""The smaller values: errors, endpoints, refusals, the config's reader, and the public API."""
+"""The smaller values: errors, endpoints, the config's reader, and the public API."""
 
 import io
 import json
@@ -13,7 +13,6 @@ from gcp_wif.credential_config import CredentialConfig, ExecutableSource, TokenF
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, MissingExtraError, RefusedError, UnavailableError, hide_tokens, shown
 from gcp_wif.names import ServiceAccountEmail
-from gcp_wif.refusals import Refusal, RefusalKind, recognise
 
 CONFIG = {
     "universe_domain": "googleapis.com",
@@ -158,31 +157,6 @@ def test_what_an_executable_defaults_to() -> None:
 def test_json_tokens_are_json() -> None:
     assert json.loads(TokenFormat("json", "a b").encode("x.y.z")) == {"a b": "x.y.z"}
     assert TokenFormat("text").encode("x.y.z") == b"x.y.z"
-
-
-@pytest.mark.parametrize("kind", list(RefusalKind))
-def test_every_sentence_of_googles_is_recognised_in_any_clients_words(kind: RefusalKind) -> None:
-    values = dict.fromkeys(
-        ("found", "expected", "issued_at", "account", "service", "project", "host", "value"), "some-value"
-    )
-    sentence = Refusal.of(kind, **values).description
-    for text in (
-        sentence,
-        json.dumps({"error": kind.error, "error_description": sentence}),
-        f"ERROR: ('Error code x: {sentence}', '{json.dumps({'d': json.dumps(sentence)})}')",
-    ):
-        found = recognise(text)
-        assert found is not None
-        assert found.kind is kind
-    error = found.as_error(sentence)
-    assert (error.exit_code, error.code, str(error)) == (1, kind.code, sentence)
-    assert kind.meaning in error.hint
-    assert all(line in error.hint for line in kind.advice)
-
-
-def test_codes_are_unique_and_other_text_is_not_recognised() -> None:
-    assert len({kind.code for kind in RefusalKind}) == len(RefusalKind)
-    assert recognise("connection reset by peer") is None
 
 
 def test_the_public_api_and_its_list_agree() -> None:

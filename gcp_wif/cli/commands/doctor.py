@@ -49,7 +49,10 @@ class _Options(OptionGroup):
     project_policy_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="The project's, for direct federation.")
     ] = None
-    explain: Annotated[str | None, typer.Option(metavar="CODE", help="Print what a code means, and end.")] = None
+    explain: Annotated[
+        str | None,
+        typer.Option(metavar="CODE", help="Print what a code such as WIF508 means, its cause and its fix, and end."),
+    ] = None
     html: Annotated[str | None, typer.Option(metavar="FILE", help="Write a page to keep as an artifact.")] = None
 
 
@@ -61,11 +64,13 @@ def main(target: TargetOptions, config: ConfigFileOptions, options: _Options, co
     was not seen is unknown. Exit code 1 where a link is broken.
     """
     out, context = terminal(common), run_context()
-    from gcp_wif.doctor import diagnose, explain
-
     if options.explain is not None:
-        out.raw(explain(options.explain).encode())
+        from gcp_wif.cli.explanation import explain
+
+        explain(options.explain, out)
         return
+    from gcp_wif.doctor import diagnose
+
     report = diagnose(_case(target, config, options, context, out))
     colour = not context.environ.get("NO_COLOR") and context.environ.get("TERM") != "dumb"
     _show(report, out, typer.style if colour else _unstyled)

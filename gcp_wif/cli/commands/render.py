@@ -91,12 +91,12 @@ def _rendered(options: _Options, out: Terminal) -> str:
 
         return render_circleci(manifest, name, options.identity)
     try:
-        from gcp_wif.provisioning import desired_of
+        from gcp_wif.desired import from_manifest
         from gcp_wif.rendering.gcloud import render_gcloud
         from gcp_wif.rendering.terraform import render_terraform
     except ImportError:
         raise MissingExtraError("admin", command=f"render {options.what}") from None
-    desired = desired_of(manifest)
+    desired = from_manifest(manifest)
     for warning in desired.warnings:
         out.warn(warning)
     if options.what == "gcloud":

@@ -36,7 +36,7 @@ class StsError(Exception):
     @classmethod
     def of(cls, refusal: Refusal) -> "StsError":
         """The response for a refusal."""
-        return cls(refusal.kind.error, refusal.description, refusal.kind.http_status)
+        return cls(refusal.row.error, refusal.description, refusal.row.http_status)
 
 
 class ApiError(Exception):
@@ -60,7 +60,8 @@ class ApiError(Exception):
 
 def of_refusal(kind: RefusalKind, reason: str | None = None, **values: str) -> ApiError:
     """A refusal of an API in Google's words, with an ``ErrorInfo`` where it has a reason."""
-    return ApiError(kind.error, Refusal.of(kind, **values).description, _info(reason) if reason else None)
+    refusal = Refusal.of(kind, **values)
+    return ApiError(refusal.row.error, refusal.description, _info(reason) if reason else None)
 
 
 def not_found(what: str = "Requested entity was not found.") -> ApiError:

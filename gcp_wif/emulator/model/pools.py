@@ -2,28 +2,21 @@
 
 import copy
 import json
-import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from gcp_wif.emulator.model.errors import ApiError, invalid, not_found, of_refusal
 from gcp_wif.federation import ProviderRules
-from gcp_wif.names import PoolName, ProviderName
+from gcp_wif.names import PoolName, Principal, ProviderName
 from gcp_wif.refusals import RefusalKind
 
 __all__ = ["SOFT_DELETE_SECONDS", "Pools", "Resource"]
 
 SOFT_DELETE_SECONDS = 30 * 24 * 3600
 """How long a deleted pool or provider can be undeleted and holds its ID (IAM REST v1)."""
-
-_MEMBER = re.compile(
-    r"principal(?P<set>Set)?://iam\.googleapis\.com/projects/(?P<project>[^/]+)/locations/global/"
-    r"workloadIdentityPools/(?P<pool>[^/]+)/(?(set)(?:\*|group/.+|attribute\.[a-z0-9_]+/.+)|subject/.+)",
-    re.DOTALL,
-)
 
 
 @dataclass
@@ -125,14 +118,22 @@ class Pools:
             if taken:
                 raise of_refusal(RefusalKind.ALREADY_EXISTS)
 
-    def put(self, name: ProviderName, content: dict[str, Any]) -> None:
-        """Make a provider, and its pool where that is missing, unchecked; replaces a provider of that name."""
+    def put(self, name: ProviderName, content: dict[str, Any], pool_content: dict[str, Any] | None = None) -> None:
+        """Make a provider, and its pool where that is missing, unchecked; replaces a provider of that name.
+
+        Args:
+            name: the provider's.
+            content: its fields.
+            pool_content: the pool's; ``None`` leaves it as it is.
+        """
         with self._lock:
             pool = self._known.setdefault((name.project_number, name.pool_id), Resource(str(name.pool), {}))
+            if pool_content is not None:
+                pool.content = pool_content
             pool.providers[name.provider_id] = Resource(str(name), content)
 
-    def usable_provider(self, name: ProviderName) -> tuple[ProviderRules, str] | None:
-        """The rules and the uploaded JWKS of a provider that exchanges tokens now.
+    def usable_provider(self, name: ProviderName) -> ProviderRules | None:
+        """The rules of a provider that exchanges tokens now.
 
         ``None`` where it or its pool is missing, disabled or deleted.
         """
@@ -143,15 +144,7 @@ class Pools:
             if pool is None or provider is None or not pool.active or not provider.active:
                 return None
             content = copy.deepcopy(provider.content)
-        oidc: Mapping[str, Any] = content.get("oidc", {})
-        rules = ProviderRules(
-            name,
-            oidc.get("issuerUri", ""),
-            content.get("attributeMapping", {}),
-            content.get("attributeCondition") or None,
-            tuple(oidc.get("allowedAudiences", ())),
-        )
-        return rules, oidc.get("jwksJson", "")
+        return ProviderRules.from_rest(name, content)
 
     def is_active(self, name: PoolName) -> bool:
         """Whether a pool is there, neither disabled nor deleted."""
@@ -168,13 +161,14 @@ class Pools:
         """
         if not member.startswith(("principal:", "principalSet:")) or "/workloadIdentityPools/" not in member:
             return
-        match = _MEMBER.fullmatch(member)
-        if match is None:
+        principal = Principal.parse(member)
+        if principal is None:
             raise invalid(f"Invalid principal {json.dumps(member[:300])}.", "policy.bindings.member")
         with self._lock:
             self._purge()
-            if (match["project"], match["pool"]) not in self._known:
-                pool = f"projects/{match['project']}/locations/global/workloadIdentityPools/{match['pool']}"
+            parts = principal.parts
+            if (parts.project, parts.pool) not in self._known:
+                pool = f"projects/{parts.project}/locations/global/workloadIdentityPools/{parts.pool}"
                 raise invalid(
                     f"Identity Pool does not exist ({pool}). Please check that you specified a valid resource name as "
                     "returned in the `name` attribute in the configuration API."

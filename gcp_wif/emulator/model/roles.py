@@ -5,6 +5,8 @@ A role that is not listed here carries none of them. Tests add their own through
 
 from collections.abc import Mapping
 
+from gcp_wif.roles import TOKEN_ROLES
+
 __all__ = ["PREDEFINED", "carries"]
 
 _ACCOUNTS = "iam.serviceAccounts."
@@ -17,7 +19,6 @@ _READ_POOLS = {f"{prefix}{verb}" for prefix in _POOLS for verb in ("get", "list"
 _WRITE_POOLS = {f"{prefix}{verb}" for prefix in _POOLS for verb in ("create", "update", "delete", "undelete")}
 _READ_PROJECT = {"resourcemanager.projects.get"}
 _PROJECT_POLICY = {"resourcemanager.projects.getIamPolicy", "resourcemanager.projects.setIamPolicy"}
-_ACCESS_TOKEN, _ID_TOKEN = f"{_ACCOUNTS}getAccessToken", f"{_ACCOUNTS}getOpenIdToken"
 _READ = _READ_ACCOUNTS | _READ_POOLS | _READ_PROJECT
 _GET_POLICIES = {f"{_ACCOUNTS}getIamPolicy", "resourcemanager.projects.getIamPolicy"}
 
@@ -33,11 +34,7 @@ PREDEFINED: Mapping[str, frozenset[str]] = {
         "roles/iam.serviceAccountCreator": _READ_ACCOUNTS | {f"{_ACCOUNTS}create"} | _READ_PROJECT,
         "roles/iam.serviceAccountUser": _READ_ACCOUNTS | {f"{_ACCOUNTS}actAs"} | _READ_PROJECT,
         "roles/iam.serviceAccountViewer": _READ_ACCOUNTS | {f"{_ACCOUNTS}getIamPolicy"} | _READ_PROJECT,
-        "roles/iam.serviceAccountTokenCreator": _READ_ACCOUNTS
-        | {_ACCESS_TOKEN, _ID_TOKEN}
-        | {f"{_ACCOUNTS}{verb}" for verb in ("implicitDelegation", "signBlob", "signJwt")},
-        "roles/iam.serviceAccountOpenIdTokenCreator": {_ID_TOKEN},
-        "roles/iam.workloadIdentityUser": _READ_ACCOUNTS | {_ACCESS_TOKEN, _ID_TOKEN},
+        **{role: _READ_ACCOUNTS | permissions for role, permissions in TOKEN_ROLES.items()},
         "roles/iam.workloadIdentityPoolAdmin": _READ_POOLS | _WRITE_POOLS | _READ_PROJECT,
         "roles/iam.workloadIdentityPoolViewer": _READ_POOLS | _READ_PROJECT,
         "roles/iam.securityReviewer": _GET_POLICIES | _READ_PROJECT | {f"{_ACCOUNTS}list"},

@@ -19,6 +19,7 @@ from gcp_wif.emulator.model.policies import PolicyState
 from gcp_wif.emulator.model.pools import Pools
 from gcp_wif.emulator.model.roles import carries
 from gcp_wif.names import PoolName, ProviderName
+from gcp_wif.roles import IMPERSONATION_ROLE
 
 __all__ = ["AccessToken", "Clock", "Settings", "State"]
 
@@ -306,11 +307,12 @@ class State:
             self.pools.put(name, {key: value for key, value in content.items() if value})
             for email, members in (accounts or {}).items():
                 account = self.accounts.find(email) or self.accounts.put(email, self.project_id)
-                self._grant_role(account.policy, {"roles/iam.workloadIdentityUser": members})
+                self.grant_roles(account.policy, {IMPERSONATION_ROLE: members})
             for project, granted in (roles or {}).items():
-                self._grant_role(self.project_policy(project), granted)
+                self.grant_roles(self.project_policy(project), granted)
 
-    def _grant_role(self, policy: PolicyState, granted: Mapping[str, Iterable[str]]) -> None:
+    def grant_roles(self, policy: PolicyState, granted: Mapping[str, Iterable[str]]) -> None:
+        """Give each role of ``granted`` exactly these members, unchecked."""
         kept = [binding for binding in policy.bindings if binding["role"] not in granted]
         added = [{"role": role, "members": [str(member) for member in members]} for role, members in granted.items()]
         bindings = kept + [binding for binding in added if binding["members"]]

@@ -45,7 +45,7 @@ def exchange(call: Call) -> Answer:
     if not form.get("scope", "").split():
         raise StsError("invalid_scope", 'Invalid value for "scope". At least one scope is required.')
     _check_options(form.get("options", ""))
-    rules, uploaded = _provider(state, form.get("audience", ""))
+    rules = _provider(state, form.get("audience", ""))
     token = form.get("subject_token", "")
     header, claims = _parse(token)
 
@@ -53,7 +53,7 @@ def exchange(call: Call) -> Answer:
     for step in check_token(header, claims, rules, now):
         if step.refusal:
             raise StsError.of(step.refusal)
-    _verify(token, header, _keys(call, rules.issuer, uploaded))
+    _verify(token, header, _keys(call, rules))
     decision = evaluate(claims, rules)
     if decision.refusal:
         raise StsError.of(decision.refusal)
@@ -113,7 +113,7 @@ def _check_options(text: str) -> None:
         raise StsError("invalid_request", 'Invalid value for "options". It should be a JSON object.')
 
 
-def _provider(state: State, audience: str) -> tuple[ProviderRules, str]:
+def _provider(state: State, audience: str) -> ProviderRules:
     malformed = StsError.of(Refusal.of(RefusalKind.AUDIENCE_MALFORMED))
     if not audience.startswith("//iam.googleapis.com/"):
         raise malformed
@@ -142,19 +142,19 @@ def _parse(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return header, claims
 
 
-def _keys(call: Call, issuer: str, uploaded: str) -> KeySet:
+def _keys(call: Call, rules: ProviderRules) -> KeySet:
     """The keys that the provider trusts: an uploaded JWKS, else the issuer's.
 
     Raises:
         StsError: a setting says that the issuer is unreachable.
     """
-    if uploaded:
+    if rules.uploaded_keys:
         try:
-            return uploaded_keys(uploaded)
+            return uploaded_keys(rules.uploaded_keys)
         except ValueError:
             # IAM takes no such JWKS, but `State.provision` does.
             raise StsError.of(Refusal.of(RefusalKind.ISSUER_UNREACHABLE)) from None
-    if {issuer, urlsplit(issuer).hostname} & call.state.settings.unreachable_issuers:
+    if {rules.issuer, urlsplit(rules.issuer).hostname} & call.state.settings.unreachable_issuers:
         raise StsError.of(Refusal.of(RefusalKind.ISSUER_UNREACHABLE))
     return call.issuer.key_set
 

@@ -8,9 +8,10 @@ from google.iam.v1 import policy_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gcp_wif.desired import Condition, Desired, Grant, from_manifest
 from gcp_wif.errors import RefusedError
 from gcp_wif.manifest import Manifest
-from gcp_wif.provisioning import Desired, Grant, Observed, PolicyChange, ResourceChange, desired_of, plan, plan_destroy
+from gcp_wif.provisioning import Observed, PolicyChange, ResourceChange, plan, plan_destroy
 from gcp_wif.provisioning.changes import AccountState
 from gcp_wif.provisioning.planning import changed_policy, grants_of, request_body, resource_change
 
@@ -21,7 +22,7 @@ WIU = "roles/iam.workloadIdentityUser"
 def desired() -> Desired:
     from provisioned import MANIFEST
 
-    return desired_of(Manifest.parse(MANIFEST, origin="test"))
+    return from_manifest(Manifest.parse(MANIFEST, origin="test"))
 
 
 def policy(*bindings: tuple[str, list[str]], condition: str | None = None, etag: bytes = b"e") -> policy_pb2.Policy:
@@ -94,7 +95,7 @@ def test_names_that_the_manifest_leaves_out_are_left_alone(desired: Desired) -> 
     assert not plan(desired, replace(observed, provider=provider))
 
 
-def test_a_conditional_grant_is_not_ours_and_does_not_count(desired: Desired) -> None:
+def test_a_conditional_grant_of_our_pool_is_ours_and_does_not_count(desired: Desired) -> None:
     observed = complete(desired)
     account = desired.accounts[0]
     conditional = policy((WIU, list(account.members)), condition="false")
@@ -103,23 +104,35 @@ def test_a_conditional_grant_is_not_ours_and_does_not_count(desired: Desired) ->
     assert isinstance(change, PolicyChange)
     assert {grant.member for grant in change.grant} == set(account.members)
     pruned = plan(desired, replace(observed, policies={**observed.policies, account.resource: conditional}), prune=True)
-    assert not any(change.revoke for change in pruned.changes if isinstance(change, PolicyChange))
+    (change,) = pruned.changes
+    assert isinstance(change, PolicyChange)
+    assert set(change.revoke) == {Grant(WIU, member, Condition("false")) for member in account.members}
+    written = changed_policy(conditional, change)
+    assert written is not None
+    assert grants_of(written) == {Grant(WIU, member) for member in account.members}
 
 
 def test_what_is_ours(desired: Desired) -> None:
     pool = f"://iam.googleapis.com/{desired.pool}/"
     deploy = desired.accounts[0]
-    ours = [Grant(WIU, f"principalSet{pool}attribute.old/x"), Grant(WIU, f"principal{pool}subject/x")]
+    ours = [
+        Grant(WIU, f"principalSet{pool}attribute.old/x"),
+        Grant(WIU, f"principal{pool}subject/x"),
+        # W2: whatever the role, for it may give the account's tokens by another name.
+        Grant("roles/iam.serviceAccountTokenCreator", f"principalSet{pool}*"),
+        Grant("projects/acme-prod/roles/custom", f"principalSet{pool}attribute.old/x"),
+    ]
     others = [
         Grant(WIU, "principalSet://iam.googleapis.com/projects/9/locations/global/workloadIdentityPools/circleci/*"),
         Grant(WIU, f"principalSet{pool.replace('/circleci/', '/circleci-2/')}attribute.old/x"),
         Grant(WIU, "user:a@example.com"),
-        Grant("roles/iam.serviceAccountTokenCreator", f"principalSet{pool}attribute.old/x"),
+        Grant("roles/iam.serviceAccountTokenCreator", "user:a@example.com"),
+        Grant(WIU, f"deleted:principalSet{pool}attribute.old/x"),
     ]
     observed = complete(desired)
     there = policy(
-        (WIU, [*deploy.members, *(member for role, member in [*ours, *others] if role == WIU)]),
-        ("roles/iam.serviceAccountTokenCreator", [others[-1].member]),
+        (WIU, [*deploy.members, *(each.member for each in [*ours, *others] if each.role == WIU)]),
+        *((each.role, [each.member]) for each in [*ours, *others] if each.role != WIU),
     )
     project_ours = [
         Grant("roles/owner", f"serviceAccount:{deploy.email}"),
@@ -132,8 +145,8 @@ def test_what_is_ours(desired: Desired) -> None:
     project = "projects/acme-prod"
     project_policy = policy_pb2.Policy()
     project_policy.CopyFrom(observed.policies[project])
-    for role, member in [*project_ours, *project_others]:
-        project_policy.bindings.add(role=role, members=[member])
+    for each in [*project_ours, *project_others]:
+        project_policy.bindings.add(role=each.role, members=[each.member])
     changed = replace(observed, policies={**observed.policies, deploy.resource: there, project: project_policy})
     reported = plan(desired, changed)
     assert not reported.changes
@@ -172,7 +185,7 @@ def test_a_provider_of_another_kind_is_refused(desired: Desired) -> None:
 
 ROLES = st.sampled_from(["roles/a", "roles/b", WIU])
 MEMBERS = st.sampled_from([f"user:{each}@example.com" for each in "abc"])
-GRANTS = st.frozensets(st.builds(Grant, ROLES, MEMBERS), max_size=5)
+GRANTS = st.frozensets(st.builds(Grant, ROLES, MEMBERS, st.none()), max_size=5)
 BINDINGS = st.lists(
     st.tuples(ROLES, st.lists(MEMBERS, min_size=1, max_size=3, unique=True), st.sampled_from([None, "false"])),
     max_size=5,

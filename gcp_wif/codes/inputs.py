@@ -1,0 +1,244 @@
+"""WIF0xx: the program itself. WIF1xx: flags and environment."""
+
+from gcp_wif.codes.row import INPUT, Code
+
+__all__ = ["INPUTS"]
+
+INPUTS = (
+    Code(
+        "WIF001",
+        "gcp-wif failed in a way that nobody expected",
+        "This is a bug of gcp-wif. The message names the place; it leaves out the details, which could hold a token.",
+        (
+            "Report it with the line that was printed, the command and the version: gcp-wif --version",
+            "Run it again with -vv for the log of what it did before.",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF002",
+        "The command needs packages that are not installed",
+        "gcp-wif is installed without the extra that this command needs. A job needs none; provisioning, the doctor "
+        "with --live and the emulator do.",
+        ("Install gcp-wif again with the extra that the message names, the same way as before.",),
+        INPUT,
+    ),
+    Code(
+        "WIF003",
+        "The emulator's address is not an address of this machine",
+        "GCP_WIF_EMULATOR_HOST or GCP_WIF_EMULATOR_GRPC_HOST is set, but is not HOST:PORT on loopback. It decides "
+        "where tokens are sent, so nothing else is accepted.",
+        (
+            "Write it as `gcp-wif emulator` prints it, without http://, such as 127.0.0.1:8080.",
+            "To talk to Google, unset the variable.",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF004",
+        "The templates are missing",
+        "The installation is not complete: the folder with the templates of `render` and of the doctor's page is not "
+        "there.",
+        ("Install gcp-wif again.",),
+        INPUT,
+    ),
+    Code(
+        "WIF101",
+        "A value that is needed is not given",
+        "No flag gives it and no variable that is read for it is set. Often the CI system's shared variables (a "
+        "context or a variable group) are not available to this job.",
+        (
+            "Give the flag that the message names, or set one of the variables.",
+            "Check that this job, and its branch, may use the shared variables.",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF102",
+        "A value is set, but empty",
+        "The flag or variable is there without a value: a variable that it was made from is not set, or it was saved "
+        "empty.",
+        ("Give it a value, or remove it altogether.",),
+        INPUT,
+    ),
+    Code(
+        "WIF103",
+        "Two variables for the same thing disagree",
+        "Both variables are set, to different values. Choosing one could log the job in as the wrong account.",
+        ("Unset the one that is wrong, or give the flag, which wins over variables.",),
+        INPUT,
+    ),
+    Code(
+        "WIF104",
+        "The project number is not valid",
+        "A project number has decimal digits alone. Most often the project's ID, such as acme-prod, is in its place.",
+        ("Look the number up: gcloud projects describe PROJECT_ID --format='value(projectNumber)'",),
+        INPUT,
+    ),
+    Code(
+        "WIF105",
+        "The ID of the pool is not valid",
+        "A pool's ID has 4 to 32 lower-case letters, digits and hyphens, and does not begin with gcp-.",
+        (
+            "Give the ID alone, not the resource name. See the IDs: gcloud iam workload-identity-pools list "
+            "--location=global --project=PROJECT_ID",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF106",
+        "The ID of the provider is not valid",
+        "A provider's ID has 4 to 32 lower-case letters, digits and hyphens, and does not begin with gcp-.",
+        (
+            "Give the ID alone, not the resource name. See the IDs: gcloud iam workload-identity-pools providers list "
+            "--location=global --workload-identity-pool=POOL --project=PROJECT_ID",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF107",
+        "The service account's email is not valid",
+        "Accounts are named by their email, such as NAME@PROJECT_ID.iam.gserviceaccount.com. A name, an ID or a "
+        "person's address is something else.",
+        ("See the emails: gcloud iam service-accounts list --project=PROJECT_ID",),
+        INPUT,
+    ),
+    Code(
+        "WIF108",
+        "The provider's resource name is not valid",
+        "It reads projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER, with the project's "
+        "number and the location global.",
+        (
+            "Copy it from Google: gcloud iam workload-identity-pools providers describe PROVIDER --location=global "
+            "--workload-identity-pool=POOL --project=PROJECT_ID --format='value(name)'",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF109",
+        "The lifetime of the access token is out of range",
+        "Google accepts 600 to 43200 seconds; more than 3600 needs an organisation policy.",
+        ("Give seconds, such as --service-account-token-lifetime-seconds=3600, or leave the flag out for one hour.",),
+        INPUT,
+    ),
+    Code(
+        "WIF110",
+        "These flags do not go together",
+        "Two flags are mutually exclusive, one needs another that is not given, or two name the same file.",
+        ("Remove one of the flags that the message names. `gcp-wif COMMAND --help` says what each is for.",),
+        INPUT,
+    ),
+    Code(
+        "WIF111",
+        "The URL of the credential source is not valid",
+        "--credential-source-url takes an http or https URL without a user name or password in it.",
+        ("Write the URL as https://HOST/PATH. What authorises the request belongs to --credential-source-headers.",),
+        INPUT,
+    ),
+    Code(
+        "WIF112",
+        "The headers of the credential source are not valid",
+        "--credential-source-headers takes NAME=VALUE pairs with commas between them.",
+        ("For a value with a comma choose another delimiter, as gcloud does: ^;^NAME=VALUE;NAME=VALUE",),
+        INPUT,
+    ),
+    Code(
+        "WIF113",
+        "The executable credential source is not valid",
+        "The command is empty, or its timeout is outside 5000 to 120000 milliseconds, which every client refuses.",
+        ("Give --executable-command a program with its absolute path, and a timeout of 5000 to 120000.",),
+        INPUT,
+    ),
+    Code(
+        "WIF114",
+        "The format of the credential source is not valid",
+        "The type is neither text nor json, or the field name is a path. Client libraries look at the top level of the "
+        "JSON alone.",
+        (
+            "Give --credential-source-type text, or json with the name of one field.",
+            "For a token deeper in a response use --token-response FILE --token-response-field NAME.NAME",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF115",
+        "The project ID is not valid",
+        "A project's ID has 6 to 30 lower-case letters, digits and hyphens, and begins with a letter. The project's "
+        "number is something else.",
+        ("Look the ID up: gcloud projects describe NUMBER --format='value(projectId)'",),
+        INPUT,
+    ),
+    Code(
+        "WIF116",
+        "The universe domain is not valid",
+        "--universe-domain takes a domain name in lower case. It is needed for sovereign clouds alone.",
+        ("Leave it out for Google's public cloud, googleapis.com.",),
+        INPUT,
+    ),
+    Code(
+        "WIF117",
+        "The path is not valid",
+        "The path begins with a tilde, holds a variable that nobody expands, names a folder, or $HOME is not absolute. "
+        "Client libraries use a path as it is.",
+        (
+            'Write an absolute path, or "$HOME/…" in double quotes where a shell expands it.',
+            "In YAML outside a shell command nothing expands a variable: write the path out.",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF118",
+        "The subject token type is not valid",
+        "--subject-token-type takes a URN, such as urn:ietf:params:oauth:token-type:jwt.",
+        ("Leave it out: the default is right for OIDC.",),
+        INPUT,
+    ),
+    Code(
+        "WIF119",
+        "The port is taken",
+        "Another program listens on the port that the emulator was asked to use, often an emulator that still runs.",
+        ("Give --port 0 and --grpc-port 0 for any free port, or end the other program.",),
+        INPUT,
+    ),
+    Code(
+        "WIF120",
+        "The emulator's --project is not valid",
+        "--project takes a project's ID and number, as in --project acme-prod=123456789012.",
+        ("Write ID=NUMBER, or leave the flag out: a project gets a number of its own.",),
+        INPUT,
+    ),
+    Code(
+        "WIF121",
+        "The identity is not clear",
+        "The manifest has several identities and none is named, or it has none of that name, or --identity is given "
+        "without a manifest.",
+        ("Give --manifest FILE and --identity NAME, with a name of a table [identities.NAME].",),
+        INPUT,
+    ),
+    Code(
+        "WIF122",
+        "`init` does not know enough to write a manifest",
+        "A value that every manifest needs is neither given by a flag or variable nor found in the files that were "
+        "read.",
+        (
+            "Give the flags that the message names, or set the variables for this command.",
+            "Where the pool exists already, take it from Google: gcp-wif init --from-gcp",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF123",
+        "The CI system's file cannot be read",
+        "The file that `init` was given is not YAML, or not a config of that CI system with jobs in it.",
+        ("Name the file that the CI system runs. Check that it is complete and valid YAML.",),
+        INPUT,
+    ),
+    Code(
+        "WIF124",
+        "No job logs in to Google Cloud",
+        "`init` found no job in the CI system's file that makes a credential config with gcloud or logs in with an "
+        "orb or action that it knows.",
+        ("Write the manifest from flags instead: gcp-wif init --help",),
+        INPUT,
+    ),
+)

@@ -1,0 +1,52 @@
+"""WIF500, and WIF6xx: a service that does not answer. WIF501 and up are in `gcp_wif.refusals`."""
+
+from gcp_wif.codes.row import DOWN, NO, Code
+
+__all__ = ["SERVICES"]
+
+SERVICES = (
+    Code(
+        "WIF500",
+        "Google refused with a sentence that gcp-wif does not know",
+        "Google's own words are in the message; gcp-wif has no explanation for them.",
+        (
+            "Let the doctor look at the rest of the chain: gcp-wif doctor, or with admin rights gcp-wif doctor --live",
+            "Report the sentence, so that the next version knows it.",
+        ),
+        NO,
+    ),
+    Code(
+        "WIF601",
+        "Google could not be reached",
+        "The network, its name service, a firewall or a proxy is in the way. The files are written and the exports are "
+        "valid.",
+        (
+            "Allow https to sts.googleapis.com and iamcredentials.googleapis.com.",
+            "Behind a proxy set HTTPS_PROXY, and its certificate where it has one of its own.",
+        ),
+        DOWN,
+    ),
+    Code(
+        "WIF602",
+        "Google kept failing",
+        "Google answered several times with an error of its own, or with something that is not an answer. Sometimes a "
+        "proxy on the way does that.",
+        ("Run the command again in a few minutes. It goes on from what is there.",),
+        DOWN,
+    ),
+    Code(
+        "WIF603",
+        "The CI system gave no fresh token",
+        "The CI system did not answer, or refused. Often the job is one of a forked pull request, or the machine's "
+        "temporary folder is not writable.",
+        ("Try again. Run the CI system's own command for a token by itself in the job: it says why.",),
+        DOWN,
+    ),
+    Code(
+        "WIF604",
+        "A step of the demo failed",
+        "The demo runs gcp-wif and real clients on this machine, and one of them failed. Its output is above.",
+        ("Read the output above. Run the step's command by itself with -v.",),
+        NO,
+    ),
+)

@@ -1,0 +1,150 @@
+"""WIF2xx: the subject token. WIF3xx: files."""
+
+from gcp_wif.codes.row import INPUT, Code
+
+__all__ = ["TOKENS_AND_FILES"]
+
+TOKENS_AND_FILES = (
+    Code(
+        "WIF201",
+        "There is no subject token",
+        "The variable that should hold the CI system's token is not set, or standard input is not a pipe. The CI "
+        "system gives no token to this job (often one of a forked pull request), the job does not ask for one, or "
+        "`sudo` or `docker run` did not pass the variable on.",
+        (
+            "Check that the CI system issues a token to this job.",
+            "Name the variable with --token-env NAME (its name, not its value), or pipe the token: --token-stdin",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF202",
+        "The subject token is empty",
+        "The variable or file is there, but holds nothing. The CI system gave no token to this job: often it is one of "
+        "a forked pull request, or runs on a machine where the token could not be written.",
+        ("Check that the CI system issues a token to this job, and that the machine's temporary folder is writable.",),
+        INPUT,
+    ),
+    Code(
+        "WIF203",
+        "The subject token is not a token",
+        "A token is a JWT: three parts with dots between them. What was found is cut, has blanks or line ends in it, "
+        "or is something else, such as a whole response or a variable's name.",
+        (
+            "Hand the token over exactly as it was issued.",
+            "For a response in JSON use --token-response FILE --token-response-field NAME",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF204",
+        "The subject token has expired",
+        "The job lives longer than its token, or the token came from another job through a workspace or a cache.",
+        (
+            "Use the token of this job.",
+            "In a long job ask for a fresh one: gcp-wif login --audience AUDIENCE, or let the client ask each time, "
+            "with an executable source that calls `gcp-wif token`.",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF205",
+        "The subject token is not valid yet, or has no expiry",
+        "The clock of this machine is slow, or the token has no usable `exp`, `iat` or `nbf`.",
+        (
+            "Compare `date -u` with another machine's, and correct the clock.",
+            "If the clock is right, take the token that the CI system itself issues.",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF206",
+        "The subject token belongs to another organisation",
+        "The organisation in the token is not the one that the job or the manifest names. The token came from "
+        "elsewhere, or the organisation's ID in the manifest is wrong.",
+        ("Use the token of this job, or correct the organisation in the manifest.",),
+        INPUT,
+    ),
+    Code(
+        "WIF207",
+        "The response has no token where it was looked for",
+        "The file is not JSON, has no such field, or the field is not text.",
+        ("Name the field, with dots between the levels: --token-response-field response.id_token",),
+        INPUT,
+    ),
+    Code(
+        "WIF208",
+        "The CI system's program for tokens cannot be run",
+        "--audience asks the CI system for a fresh token, and the program that does so is not on this machine or "
+        "cannot be run.",
+        ("Run this inside a job. Elsewhere give a token with --token-env, --token-stdin or --token-response.",),
+        INPUT,
+    ),
+    Code(
+        "WIF301",
+        "The path is not a regular file",
+        "A folder, a device or a pipe is where a file is to be written.",
+        ("Name a file, or remove what is in its place.",),
+        INPUT,
+    ),
+    Code(
+        "WIF302",
+        "The path is a symbolic link, or runs through one",
+        "A credential is never written through a link: whoever owns the link decides where the credential ends up.",
+        ("Remove the link, or name its target.",),
+        INPUT,
+    ),
+    Code(
+        "WIF303",
+        "The file cannot be read or written",
+        "The folder does not belong to this user or is not writable, the disk is mounted read-only, or a file is where "
+        "a folder should be. The message has the system's own reason.",
+        ("Choose a folder of the job's own, such as one below $HOME. On a runner check the mount.",),
+        INPUT,
+    ),
+    Code(
+        "WIF304",
+        "The disk is full",
+        "There was no room, or a quota is used up. Nothing was replaced: earlier files are as they were.",
+        ("Free some space, or choose a folder on another disk. See it: df -h",),
+        INPUT,
+    ),
+    Code(
+        "WIF305",
+        "Another run of gcp-wif holds the file",
+        "A parallel step writes the same file and does not end.",
+        ("Look for a gcp-wif process that hangs and end it, then try again.",),
+        INPUT,
+    ),
+    Code(
+        "WIF306",
+        "The file does not exist",
+        "The path is misspelt, is relative to another folder, or the step that makes the file did not run.",
+        ("Correct the path. For a credential config run `gcp-wif generate` first; for a manifest, `gcp-wif init`.",),
+        INPUT,
+    ),
+    Code(
+        "WIF307",
+        "The file is not the one that is meant",
+        "It is a folder or a device, or far larger than such a file ever is.",
+        ("Correct the path.",),
+        INPUT,
+    ),
+    Code(
+        "WIF308",
+        "There is no file that the job's next steps read",
+        "Outside the CI system, or in a shell that is not bash, no file is known whose exports reach the next steps.",
+        (
+            "Name a file that you source: gcp-wif export --to FILE",
+            'Or export for this shell alone: eval "$(gcp-wif export --to stdout)"',
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF310",
+        "The file exists already",
+        "The command writes new files, and does not replace one that is there unless it is told to.",
+        ("Add --force to replace it, or name another file.",),
+        INPUT,
+    ),
+)
