@@ -24,6 +24,7 @@ _IDENTITY = {
     "organizationNumberIncluded": Field("bool"),
 }
 _SIGN = {"delegates": Field("strings"), "payload": Field("string")}
+_DENIED = {"getAccessToken": RefusalKind.IMPERSONATION_DENIED, "getOpenIdToken": RefusalKind.ID_TOKEN_DENIED}
 _DURATION = re.compile(r"([0-9]{1,9})(?:\.[0-9]{1,9})?s")
 _URL_SAFE = str.maketrans("-_", "+/")  # bytes come in either alphabet (protobuf JSON mapping)
 _HOUR = 3600
@@ -142,7 +143,8 @@ def _permitted(call: Call, caller: AccessToken, name: str, verb: str, asked: str
     found = call.state.accounts.find(name)
     permission = f"iam.serviceAccounts.{verb}"
     if found is None or not call.state.allows(caller, permission, project=found.project, account=found):
-        raise permission_denied(f"iam.serviceAccounts.{asked}")
+        kind = _DENIED.get(asked)
+        raise of_refusal(kind, "IAM_PERMISSION_DENIED") if kind else permission_denied(f"iam.serviceAccounts.{asked}")
     if found.disabled:
         raise of_refusal(RefusalKind.ACCOUNT_DISABLED, account=found.email)
     return found
