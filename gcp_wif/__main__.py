@@ -1,6 +1,7 @@
 """The program: `gcp-wif`, and `python -m gcp_wif`."""
 
 import gc
+import sys
 
 __all__ = ["main"]
 
@@ -9,11 +10,14 @@ def main() -> None:
     """Run the command line and exit with its code."""
     # Nothing that is imported becomes garbage, so looking for some meanwhile is a tenth of the start-up time.
     gc.disable()
-    from gcp_wif.cli.app import run
+    try:
+        from gcp_wif.cli.app import run
 
-    gc.freeze()
-    gc.enable()
-    run()
+        gc.freeze()
+        gc.enable()
+        run()
+    except KeyboardInterrupt:  # while the program is being loaded, or after all is said
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "RefusedError",
+    "StoppedError",
     "UnavailableError",
     "hide_tokens",
     "shown",
@@ -72,6 +73,12 @@ class UnavailableError(GcpWifError):
     """A service could not be reached, or kept failing after bounded retries. Exit code 3."""
 
     exit_code = 3
+
+
+class StoppedError(GcpWifError):
+    """Somebody stopped it, by Ctrl-C or by SIGTERM. Exit code 130, as a shell gives for SIGINT."""
+
+    exit_code = 130
 
 
 def shown(value: str) -> str:

@@ -101,9 +101,10 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 def _home_stays_clean() -> Iterator[None]:
     """Tests leave nothing of gcp-wif in the real HOME."""
     home = Path.home()
+    written = ("gcp_cred", "oidc_token", "gcp-wif")
 
     def ours() -> set[str]:
-        return {entry.name for entry in home.iterdir() if "gcp_cred" in entry.name or "oidc_token" in entry.name}
+        return {entry.name for entry in home.iterdir() if any(name in entry.name for name in written)}
 
     before = ours()
     yield
@@ -115,6 +116,7 @@ class Cli:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.cwd: Path | None = None
         self.env = {"HOME": str(home), "PATH": os.environ["PATH"], "BASH_ENV": str(home.parent / "bash_env")}
         for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
             if name in os.environ:
@@ -124,6 +126,7 @@ class Cli:
         done = subprocess.run(
             [sys.executable, "-m", "gcp_wif", *arguments],
             env=self.env | env,
+            cwd=self.cwd,
             input=stdin,
             capture_output=True,
             timeout=120,

@@ -74,7 +74,7 @@ settings=(
   --no-disabled
   --issuer-uri=https://circleci.acme.example/org/8f3c1d52-6a0b-4c7e-9d21-5b7f3e9a1c04
   --allowed-audiences=8f3c1d52-6a0b-4c7e-9d21-5b7f3e9a1c04
-  '--attribute-mapping=google.subject=assertion.sub.contains('"'"'/vcs-origin/'"'"') ? assertion.sub.extract('"'"'{v1}/vcs-origin/'"'"') : assertion.sub,attribute.project_ref='"'"'oidc.circleci.com/project-id'"'"' in assertion && '"'"'oidc.circleci.com/vcs-ref'"'"' in assertion && !assertion['"'"'oidc.circleci.com/project-id'"'"'].contains('"'"'/'"'"') ? assertion['"'"'oidc.circleci.com/project-id'"'"'] + '"'"'/'"'"' + assertion['"'"'oidc.circleci.com/vcs-ref'"'"'] : '"'"''"'"''
+  '--attribute-mapping=google.subject=assertion.sub.contains('"'"'/vcs-origin/'"'"') ? assertion.sub.extract('"'"'{v1}/vcs-origin/'"'"') : assertion.sub,attribute.project_ref='"'"'oidc.circleci.com/project-id'"'"' in assertion && type(assertion['"'"'oidc.circleci.com/project-id'"'"']) == string && '"'"'oidc.circleci.com/vcs-ref'"'"' in assertion && type(assertion['"'"'oidc.circleci.com/vcs-ref'"'"']) == string && !assertion['"'"'oidc.circleci.com/project-id'"'"'].contains('"'"'/'"'"') ? assertion['"'"'oidc.circleci.com/project-id'"'"'] + '"'"'/'"'"' + assertion['"'"'oidc.circleci.com/vcs-ref'"'"'] : '"'"''"'"''
   '--attribute-condition=(!('"'"'oidc.circleci.com/ssh-rerun'"'"' in assertion) || assertion['"'"'oidc.circleci.com/ssh-rerun'"'"'] == false) && (attribute.project_ref in ['"'"'1b7e2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b/refs/heads/main'"'"'])'
 )
 show=(gcloud iam workload-identity-pools providers describe "${provider[@]}" --format='value(state)')

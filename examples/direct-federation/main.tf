@@ -33,7 +33,7 @@ resource "google_iam_workload_identity_pool_provider" "provider" {
 
   attribute_mapping = {
     "google.subject"    = "assertion.sub.contains('/vcs-origin/') ? assertion.sub.extract('{v1}/vcs-origin/') : assertion.sub"
-    "attribute.project" = "'oidc.circleci.com/project-id' in assertion ? assertion['oidc.circleci.com/project-id'] : ''"
+    "attribute.project" = "'oidc.circleci.com/project-id' in assertion && type(assertion['oidc.circleci.com/project-id']) == string ? assertion['oidc.circleci.com/project-id'] : ''"
   }
 
   oidc {

@@ -33,7 +33,7 @@ resource "google_iam_workload_identity_pool_provider" "provider" {
 
   attribute_mapping = {
     "google.subject"        = "assertion.sub.contains('/vcs-origin/') ? assertion.sub.extract('{v1}/vcs-origin/') : assertion.sub"
-    "attribute.project_ref" = "'oidc.circleci.com/project-id' in assertion && 'oidc.circleci.com/vcs-ref' in assertion && !assertion['oidc.circleci.com/project-id'].contains('/') ? assertion['oidc.circleci.com/project-id'] + '/' + assertion['oidc.circleci.com/vcs-ref'] : ''"
+    "attribute.project_ref" = "'oidc.circleci.com/project-id' in assertion && type(assertion['oidc.circleci.com/project-id']) == string && 'oidc.circleci.com/vcs-ref' in assertion && type(assertion['oidc.circleci.com/vcs-ref']) == string && !assertion['oidc.circleci.com/project-id'].contains('/') ? assertion['oidc.circleci.com/project-id'] + '/' + assertion['oidc.circleci.com/vcs-ref'] : ''"
   }
 
   oidc {

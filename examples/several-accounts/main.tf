@@ -33,8 +33,8 @@ resource "google_iam_workload_identity_pool_provider" "provider" {
 
   attribute_mapping = {
     "google.subject"        = "assertion.sub.contains('/vcs-origin/') ? assertion.sub.extract('{v1}/vcs-origin/') : assertion.sub"
-    "attribute.project_ref" = "'oidc.circleci.com/project-id' in assertion && 'oidc.circleci.com/vcs-ref' in assertion && !assertion['oidc.circleci.com/project-id'].contains('/') ? assertion['oidc.circleci.com/project-id'] + '/' + assertion['oidc.circleci.com/vcs-ref'] : ''"
-    "google.groups"         = "('oidc.circleci.com/project-id' in assertion && !assertion['oidc.circleci.com/project-id'].contains('/') && 'oidc.circleci.com/context-ids' in assertion ? assertion['oidc.circleci.com/context-ids'].map(c, 'project_context:' + assertion['oidc.circleci.com/project-id'] + '/' + c) : [])"
+    "attribute.project_ref" = "'oidc.circleci.com/project-id' in assertion && type(assertion['oidc.circleci.com/project-id']) == string && 'oidc.circleci.com/vcs-ref' in assertion && type(assertion['oidc.circleci.com/vcs-ref']) == string && !assertion['oidc.circleci.com/project-id'].contains('/') ? assertion['oidc.circleci.com/project-id'] + '/' + assertion['oidc.circleci.com/vcs-ref'] : ''"
+    "google.groups"         = "('oidc.circleci.com/project-id' in assertion && type(assertion['oidc.circleci.com/project-id']) == string && !assertion['oidc.circleci.com/project-id'].contains('/') && 'oidc.circleci.com/context-ids' in assertion && type(assertion['oidc.circleci.com/context-ids']) == list ? assertion['oidc.circleci.com/context-ids'].map(c, type(c) == string, 'project_context:' + assertion['oidc.circleci.com/project-id'] + '/' + c) : [])"
   }
 
   oidc {

@@ -6,12 +6,18 @@ chosen command does not need.
 
 import importlib
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
-from gcp_wif.cli.output import HidingStream, report_crash
+from gcp_wif.cli.command import NoColor, RootOptions, Verbose
+from gcp_wif.cli.interrupts import end
+from gcp_wif.cli.output import HidingStream, Terminal, report_crash
+from gcp_wif.cli.streams import hold_standard_streams
+from gcp_wif.errors import InputError, StoppedError
 
 __all__ = ["app", "run"]
 
@@ -57,7 +63,7 @@ app = typer.Typer(
     cls=_LazyGroup,
     name="gcp-wif",
     help="Keyless Google Cloud for CI jobs: workload identity federation wired, proved and explained.",
-    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},  # commands inherit it
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -74,17 +80,56 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[
+    ctx: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback does it
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    verbose: Verbose = 0,
+    no_color: NoColor = False,
 ) -> None:
-    pass
+    ctx.obj = RootOptions(verbose=verbose, no_color=no_color)
 
 
 def run() -> None:
     """Run the command line and exit with its code."""
+    hold_standard_streams()
     sys.stderr = HidingStream(sys.stderr)
+    arguments = sys.argv[1:]
     try:
-        app()
+        end(_exit_code(arguments))
+    except KeyboardInterrupt:  # before the command itself watches for it
+        error = StoppedError("Interrupted. Nothing was changed.", code="WIF010")
+        _early_terminal(arguments).error(error)
+        end(error.exit_code)
+
+
+def _exit_code(arguments: Sequence[str]) -> int:
+    """Run the command; every way in which it can end is an exit code, and none a traceback."""
+    group = typer.main.get_command(app)
+    try:
+        if not arguments:
+            with group.make_context("gcp-wif", ["--help"], resilient_parsing=True) as ctx:
+                sys.stderr.write(f"{ctx.get_help()}\n")
+            return 2
+        with group.make_context("gcp-wif", list(arguments)) as ctx:
+            group.invoke(ctx)
+    except typer.Exit as ended:
+        return ended.exit_code
+    except TyperException as error:  # the command line itself cannot be read
+        _early_terminal(arguments).error(_usage_error(error))
+        return 2
     except Exception as error:
-        sys.exit(report_crash(error))
+        return report_crash(error, as_json=_early_terminal(arguments).as_json)
+    return 0
+
+
+def _usage_error(error: TyperException) -> InputError:
+    ctx = getattr(error, "ctx", None)
+    hint = f"{ctx.get_usage()}\n{ctx.command_path} --help lists what there is." if ctx is not None else None
+    return InputError(error.format_message(), hint=hint, code="WIF011")
+
+
+def _early_terminal(arguments: Sequence[str]) -> Terminal:
+    """Where to speak while the flags are not read yet, or could not be: JSON where ``--json`` is among them."""
+    flags = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return Terminal(as_json="--json" in flags)

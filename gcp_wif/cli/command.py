@@ -14,12 +14,21 @@ from typing import Annotated, Any
 
 import typer
 
+from gcp_wif.cli.interrupts import interruptible
 from gcp_wif.cli.output import Terminal, start_logging
 from gcp_wif.endpoints import EMULATOR_VARIABLE, Endpoints
-from gcp_wif.errors import GcpWifError
+from gcp_wif.errors import GcpWifError, InputError
 from gcp_wif.job.context import Context
 
-__all__ = ["CommonOptions", "OptionGroup", "command", "endpoints", "run_context", "terminal"]
+__all__ = [
+    "CommonOptions", "NoColor", "OptionGroup", "RootOptions", "Verbose", "command", "endpoints", "run_context",
+    "terminal",
+]  # fmt: skip
+
+Verbose = Annotated[
+    int, typer.Option("--verbose", "-v", count=True, show_default=False, help="Log to stderr; -vv: libraries too.")
+]
+NoColor = Annotated[bool, typer.Option("--no-color", help="No colour, as with NO_COLOR in the environment.")]
 
 
 class OptionGroup:
@@ -32,33 +41,51 @@ class OptionGroup:
         self.__dict__.update(values)
 
 
+class RootOptions(OptionGroup):
+    """What may stand before the command: ``gcp-wif -v login``."""
+
+    verbose: Verbose = 0
+    no_color: NoColor = False
+
+
 class CommonOptions(OptionGroup):
     """What every command takes."""
 
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False
-    verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="Log to stderr; twice for the libraries too.")
-    ] = 0
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")] = False
+    verbose: Verbose = 0
+    no_color: NoColor = False
+    out: Terminal | None = None
+    """No flag: where the command speaks, made from these options."""
+
+
+_NO_FLAGS = frozenset({"out"})
 
 
 def command(*groups: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make ``function(*groups)`` a Typer command with the fields of ``groups`` as its parameters.
 
-    A `GcpWifError` is printed and becomes the exit code that it carries.
+    A `GcpWifError` is printed and becomes the exit code that it carries; so does an interrupt.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        hints = {group: dict(group.__annotations__) for group in groups}
+        hints = {
+            group: {name: hint for name, hint in group.__annotations__.items() if name not in _NO_FLAGS}
+            for group in groups
+        }
 
         @functools.wraps(function)
-        def run(**values: Any) -> None:
+        def run(ctx: typer.Context, **values: Any) -> None:
             given = [group(**{name: values[name] for name in hints[group]}) for group in groups]
             common = next((group for group in given if isinstance(group, CommonOptions)), CommonOptions())
-            start_logging(common.verbose)
+            root = ctx.obj if isinstance(ctx.obj, RootOptions) else RootOptions()
+            common.no_color = common.no_color or root.no_color
+            start_logging(common.verbose + root.verbose)
+            out = terminal(common)
             try:
-                function(*given)
+                with interruptible(out):
+                    function(*given)
             except GcpWifError as error:
-                terminal(common).error(error)
+                out.error(error)
                 raise typer.Exit(error.exit_code) from None
 
         parameters = {
@@ -68,8 +95,9 @@ def command(*groups: type[Any]) -> Callable[[Callable[..., None]], Callable[...,
             for group in groups
             for name, annotation in hints[group].items()
         }
-        run.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]  # inspect reads it
-        run.__annotations__ = {name: parameter.annotation for name, parameter in parameters.items()}
+        context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+        run.__signature__ = inspect.Signature([context, *parameters.values()])  # type: ignore[attr-defined]  # inspect reads it
+        run.__annotations__ = {"ctx": typer.Context} | {name: each.annotation for name, each in parameters.items()}
         del run.__wrapped__  # else Typer would read the groups' own signature
         return run
 
@@ -77,13 +105,28 @@ def command(*groups: type[Any]) -> Callable[[Callable[..., None]], Callable[...,
 
 
 def terminal(options: CommonOptions) -> Terminal:
-    """The terminal of a command with these options."""
-    return Terminal(as_json=options.as_json)
+    """The terminal of a command with these options, the same at each call."""
+    if options.out is None:
+        plain = options.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        options.out = Terminal(as_json=options.as_json, colour=not plain)
+    return options.out
 
 
 def run_context() -> Context:
-    """The process's own environment, working folder, input and clock: the one place that reads them."""
-    return Context(environ=dict(os.environ), cwd=os.getcwd(), stdin=sys.stdin.buffer, clock=time.time)  # noqa: PTH109 - a string
+    """The process's own environment, working folder, input and clock: the one place that reads them.
+
+    Raises:
+        InputError: WIF013 where the working folder is gone.
+    """
+    try:
+        cwd = os.getcwd()  # noqa: PTH109 - a string
+    except OSError as error:
+        raise InputError(
+            f"The working folder cannot be read: {error.strerror}.",
+            hint="Was it removed or replaced meanwhile? Change into a folder that exists, and run it again.",
+            code="WIF013",
+        ) from None
+    return Context(environ=dict(os.environ), cwd=cwd, stdin=sys.stdin.buffer, clock=time.time)
 
 
 def endpoints(context: Context, out: Terminal, universe: str | None = None) -> Endpoints:

@@ -1,4 +1,4 @@
-"""What the doctor's command line names, gathered into a evidence."""
+"""What the doctor's command line names, gathered into evidence."""
 
 import base64
 import json
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gcp_wif.ci import circleci
-from gcp_wif.cli.commands.generate import target_of
 from gcp_wif.cli.manifests import read_manifest
 from gcp_wif.cli.options import TargetOptions
 from gcp_wif.cli.output import Terminal
+from gcp_wif.cli.targets import target_of
 from gcp_wif.credential_config import CredentialConfig, FileSource
 from gcp_wif.doctor import Evidence
 from gcp_wif.doctor.sources import from_files, from_google, from_manifest, json_file
@@ -85,7 +85,7 @@ def case_of_job(config: CredentialConfig, now: float, error: GcpWifError) -> Evi
 def add_manifest(evidence: Evidence, target: TargetOptions, context: Context) -> Evidence:
     """What the manifest would make, for the identity that is named, or the only one, or the config's."""
     assert target.manifest is not None  # noqa: S101 - the caller looked
-    manifest = read_manifest(target.manifest, context.cwd)
+    manifest = read_manifest(target.manifest, context)
     name = target.identity
     if name is not None:
         target_of(manifest, name)  # refuses a name that there is not

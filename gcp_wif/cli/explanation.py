@@ -14,6 +14,7 @@ _EXIT_CODES = {
     1: "the answer is no",
     2: "wrong input or environment",
     3: "a service could not be reached, or kept failing",
+    130: "interrupted",
 }
 
 

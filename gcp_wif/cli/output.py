@@ -1,18 +1,23 @@
-"""What people and scripts see: data on stdout, words on stderr, and no token in either.
+"""What people and scripts see: the result on stdout, everything else on stderr, and no token in either.
 
 `HidingStream` stands before the real stderr for the whole run, so that a log line of a library or a usage error that
 repeats an argument cannot show a token either.
 """
 
 import json
+import os
 import sys
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
-import typer
+from gcp_wif.errors import GcpWifError, InputError, hide_tokens
 
-from gcp_wif.errors import GcpWifError, hide_tokens
+__all__ = ["JSON_VERSION", "Colour", "HidingStream", "Terminal", "error_document", "report_crash", "start_logging"]
 
-__all__ = ["HidingStream", "Terminal", "report_crash", "start_logging"]
+JSON_VERSION = 1
+"""Of the objects that ``--json`` prints, as `gcp_wif/schemas/output.v1.json` describes them."""
+
+Colour = Literal["green", "red", "yellow", "grey"]
+_ESCAPES: dict[Colour, str] = {"green": "32", "red": "31", "yellow": "33", "grey": "90"}
 
 
 class HidingStream:
@@ -30,37 +35,140 @@ class HidingStream:
 
 
 class Terminal:
-    """Where one command speaks: ``say`` and ``warn`` to people, ``data`` and ``raw`` to programs."""
+    """Where one command speaks: ``report``, ``data`` and ``raw`` are its result, on stdout; the rest is on stderr.
 
-    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
+    Args:
+        as_json: the result is one JSON object, so ``report`` is silent.
+        quiet: nothing on stderr, for a client that merges it into stdout.
+        colour: whether colour is wanted; it is only ever used on a terminal.
+
+    Attributes:
+        so_far: what an interrupt leaves behind, in whole sentences; a command keeps it true as it goes on.
+        finishing: whether work is under way that an interrupt waits for.
+        answered: whether the end has been told, a result or an error: the second would contradict the first.
+    """
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False, colour: bool = False) -> None:
         self.as_json = as_json
+        self.so_far = "Nothing was changed."
+        self.finishing = False
+        self.answered = False
         self._quiet = quiet
+        self._colour = colour
+
+    def report(self, text: str = "") -> None:
+        """A line of the report that was asked for, on stdout; silent with ``--json``.
+
+        Raises:
+            InputError: WIF012 where stdout takes no more.
+        """
+        if not self.as_json:
+            _to_stdout(f"{hide_tokens(text)}\n".encode(_encoding(), "backslashreplace"))
 
     def say(self, text: str) -> None:
         """Words for people, on stderr."""
-        if not self._quiet:
-            typer.echo(text, err=True)
+        if self._quiet:
+            return
+        try:
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
+        except OSError:
+            _discard(2)  # nobody listens there; the work goes on, and so does its exit code
 
     def warn(self, text: str) -> None:
         """A warning, on stderr."""
         self.say(f"warning: {text}")
 
+    def ask(self, question: str) -> str:
+        """The line that somebody answers on the terminal; empty where they end the input."""
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        return sys.stdin.readline().strip()
+
     def data(self, document: dict[str, Any]) -> None:
-        """The result as one JSON object on stdout, where ``--json`` asks for it."""
+        """The result as one JSON object on stdout, where ``--json`` asks for it.
+
+        Raises:
+            InputError: WIF012 where stdout takes no more.
+        """
         if self.as_json:
-            typer.echo(json.dumps(document, indent=2))
+            _to_stdout(f"{hide_tokens(json.dumps(_versioned(document), indent=2))}\n".encode())
+        self.answered = True
 
     def raw(self, data: bytes) -> None:
-        """Bytes on stdout: shell text, a token."""
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        """Bytes on stdout, as they are: shell text, a rendered file, a token.
+
+        Raises:
+            InputError: WIF012 where stdout takes no more.
+        """
+        _to_stdout(data)
 
     def error(self, error: GcpWifError) -> None:
         """An error: words on stderr and, with ``--json``, ``{"error": {code, message, hint}}`` on stdout."""
         self.say(f"error {error.code}: {error.message}")
         for line in (error.hint or "").splitlines():
             self.say(f"  {line}")
-        self.data({"error": {"code": error.code, "message": hide_tokens(error.message), "hint": error.hint}})
+        if error.code == "WIF012" or self.answered:
+            return  # no object can go there, or one is there already
+        with contextlib.suppress(InputError):  # where no object can go either, the words must do
+            self.data(error_document(error))
+
+    def style(self, text: str, colour: Colour | None, *, bold: bool = False, err: bool = False) -> str:
+        """``text`` in a colour, where it goes to a terminal and colour is wanted."""
+        stream = sys.stderr if err else sys.stdout
+        codes = [*(["1"] if bold else []), *([_ESCAPES[colour]] if colour else [])]
+        if not (self._colour and codes and stream is not None and stream.isatty()):
+            return text
+        return f"\x1b[{';'.join(codes)}m{text}\x1b[0m"
+
+
+def error_document(error: GcpWifError) -> dict[str, Any]:
+    """The JSON shape of an error."""
+    return _versioned({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
+
+
+def _versioned(document: dict[str, Any]) -> dict[str, Any]:
+    return {"version": JSON_VERSION, **document}
+
+
+def _encoding() -> str:
+    return getattr(sys.stdout, "encoding", None) or "utf-8"
+
+
+def _to_stdout(data: bytes) -> None:
+    """Write and flush.
+
+    Raises:
+        InputError: WIF012 where stdout is closed or full. A reader that has seen enough (``| head``) is no error.
+    """
+    reason: str | None = "it is closed"
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            reason = None
+            _discard(1)
+        except OSError as error:
+            reason = error.strerror
+            _discard(1)
+        else:
+            return
+    if reason is not None:
+        raise InputError(
+            f"The result cannot be written to stdout: {reason}.",
+            hint="What the command did otherwise stands.",
+            code="WIF012",
+        )
+
+
+def _discard(descriptor: int) -> None:
+    """Let what is still buffered go nowhere, or Python would complain at exit, with an exit code of its own."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    if nowhere != descriptor:
+        os.close(nowhere)
 
 
 def start_logging(verbosity: int) -> None:
@@ -73,11 +181,12 @@ def start_logging(verbosity: int) -> None:
     logging.getLogger(None if verbosity > 1 else "gcp_wif").setLevel(logging.DEBUG)
 
 
-def report_crash(error: Exception) -> int:
+def report_crash(error: Exception, *, as_json: bool = False) -> int:
     """Say that this is a bug, without a traceback, which could hold a token; returns the exit code."""
     where = error.__traceback__
     while where is not None and where.tb_next is not None:
         where = where.tb_next
     place = f"{where.tb_frame.f_code.co_qualname}, line {where.tb_lineno}" if where else "unknown place"
-    typer.echo(f"error WIF001: unexpected {type(error).__name__} in {place}. This is a bug of gcp-wif.", err=True)
+    message = f"unexpected {type(error).__name__} in {place}. This is a bug of gcp-wif."
+    Terminal(as_json=as_json).error(InputError(message, code="WIF001"))
     return 2

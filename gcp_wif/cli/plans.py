@@ -1,14 +1,14 @@
 """A plan for people and for scripts, and what the commands that make one have in common."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gcp_wif.cli.command import OptionGroup, endpoints, run_context
 from gcp_wif.cli.manifests import read_manifest
-from gcp_wif.cli.output import Terminal
+from gcp_wif.cli.output import Colour, Terminal
 from gcp_wif.errors import MissingExtraError
 from gcp_wif.names import ServiceAccountEmail
 
@@ -16,18 +16,34 @@ if TYPE_CHECKING:
     from gcp_wif.desired import Desired
     from gcp_wif.provisioning import Change, Plan
 
-__all__ = ["AdminOptions", "Session", "change_document", "described", "plan_document", "show_plan"]
+__all__ = [
+    "AdminOptions", "PruneOptions", "Session", "change_document", "described", "plan_document", "plan_lines", "summary",
+]  # fmt: skip
 
 _SIGNS = {"create": "+", "undelete": "+", "update": "~", "delete": "-"}
+_COLOURS: dict[str, Colour] = {"+": "green", "~": "yellow", "-": "red", "!": "yellow"}
 
 
 class AdminOptions(OptionGroup):
     """What plan, apply and destroy take."""
 
-    manifest: Annotated[str, typer.Option(metavar="FILE", help="The manifest.")] = "gcp-wif.toml"
+    manifest: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The manifest. [default: gcp-wif.toml here or in a folder above]")
+    ] = None
     impersonate_service_account: Annotated[
         str | None, typer.Option(metavar="EMAIL", help="Act as this account, with your own credentials as its caller.")
     ] = None
+
+
+class PruneOptions(OptionGroup):
+    """What becomes of the manifest's own grants that it no longer names."""
+
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune", help="Also revoke the manifest's own grants that it no longer names, on every account."
+        ),
+    ] = False
 
 
 class Session:
@@ -45,7 +61,7 @@ class Session:
 
     def __init__(self, options: AdminOptions, out: Terminal, name: str) -> None:
         context = run_context()
-        self.manifest = read_manifest(options.manifest, context.cwd)
+        self.manifest = read_manifest(options.manifest, context)
         where = endpoints(context, out)
         account = options.impersonate_service_account
         impersonate = (
@@ -62,19 +78,28 @@ class Session:
         self.clients: Clients = Clients(where, admin_credentials(where, impersonate), self.retry_policy.request)
 
 
-def show_plan(plan: "Plan", out: Terminal) -> None:
-    """The plan as a readable diff, on stderr."""
+def plan_lines(plan: "Plan", style: Callable[[str, Colour | None], str]) -> Iterator[str]:
+    """The plan as a readable diff, its summary last; without the plan's warnings."""
     for change in plan.changes:
-        for line in described(change):
-            out.say(line)
+        headline, *details = described(change)
+        yield style(headline, _COLOURS[headline[0]])
+        for detail in details:
+            yield style(detail, _COLOURS.get(detail.lstrip()[0]))
     for change in plan.stale_grants:
-        out.warn(f"the manifest no longer names these grants of its own on {change.resource}; --prune revokes them:")
-        for grant in change.revoke:
-            out.say(f"    {grant.role} to {grant.holder}")
-    for warning in plan.warnings:
-        out.warn(warning)
-    if not plan.changes:
-        out.say(f"Nothing is to be done: all {len(plan.unchanged)} resources and policies are as the manifest says.")
+        headline = f"! grants on {change.resource} that the manifest made and no longer names; --prune revokes them:"
+        yield style(headline, _COLOURS["!"])
+        yield from (f"    {grant.role} to {grant.holder}" for grant in change.revoke)
+    if plan.changes:
+        yield summary(plan)
+
+
+def summary(plan: "Plan") -> str:
+    """How much there is to do, in one line; a policy that is written counts as one change."""
+    actions = [getattr(change, "action", "update") for change in plan.changes]
+    counts = [
+        sum(action in which for action in actions) for which in (("create", "undelete"), ("update",), ("delete",))
+    ]
+    return "{} to create, {} to change, {} to destroy.".format(*counts)
 
 
 def plan_document(plan: "Plan") -> dict[str, Any]:

@@ -17,7 +17,7 @@ from gcp_wif.cli.output import Terminal
 from gcp_wif.cli.plans import Session
 from gcp_wif.credential_config import CredentialConfig, FileSource, TokenFormat
 from gcp_wif.errors import RefusedError, UnavailableError
-from gcp_wif.files import write_private
+from gcp_wif.files import Roots, write_private
 
 if TYPE_CHECKING:
     from gcp_wif.provisioning import Plan
@@ -87,7 +87,7 @@ def _try_exchanges(session: Session, variable: str, out: Terminal) -> list[str]:
         )
     with tempfile.TemporaryDirectory(prefix="gcp-wif-") as folder:
         source = FileSource(str(Path(folder, "token")), TokenFormat("text"))
-        write_private({Path(source.file): checked.token.reveal().encode()})
+        write_private({Path(source.file): checked.token.reveal().encode()}, Roots(None, folder))
         for identity in identities:
             config = CredentialConfig.build(
                 session.manifest.provider_name, source, session.endpoints, service_account=identity.service_account

@@ -1,6 +1,6 @@
 """WIF0xx: the program itself. WIF1xx: flags and environment."""
 
-from gcp_wif.codes.row import INPUT, Code
+from gcp_wif.codes.row import INPUT, STOPPED, Code
 
 __all__ = ["INPUTS"]
 
@@ -40,6 +40,35 @@ INPUTS = (
         "The installation is not complete: the folder with the templates of `render` and of the doctor's page is not "
         "there.",
         ("Install gcp-wif again.",),
+        INPUT,
+    ),
+    Code(
+        "WIF010",
+        "The command was interrupted",
+        "Ctrl-C, or a signal that asks the program to end. A CI system sends one to a job that is cancelled or out of "
+        "time. The message says what was done before.",
+        ("Run the same command again: it goes on from what is there.",),
+        STOPPED,
+    ),
+    Code(
+        "WIF011",
+        "The command line is not understood",
+        "A flag or a command is misspelt, a value is missing, or a flag belongs to another command.",
+        ("See the command's flags: gcp-wif COMMAND --help",),
+        INPUT,
+    ),
+    Code(
+        "WIF012",
+        "The result cannot be written to standard output",
+        "Standard output is closed, or the disk behind it is full. What the command did besides stands.",
+        ("Make room, or send the output elsewhere, and run the command again.",),
+        INPUT,
+    ),
+    Code(
+        "WIF013",
+        "There is no working folder",
+        "The folder in which the command runs was removed or may not be read. Relative paths lead nowhere then.",
+        ("Change to a folder that exists, and run the command again.",),
         INPUT,
     ),
     Code(
@@ -239,6 +268,21 @@ INPUTS = (
         "`init` found no job in the CI system's file that makes a credential config with gcloud or logs in with an "
         "orb or action that it knows.",
         ("Write the manifest from flags instead: gcp-wif init --help",),
+        INPUT,
+    ),
+    Code(
+        "WIF125",
+        "There is no manifest here",
+        "No file gcp-wif.toml is in the working folder or in a folder above it, and --manifest names none.",
+        ("Name the file: --manifest FILE", "A new manifest is written by: gcp-wif init"),
+        INPUT,
+    ),
+    Code(
+        "WIF126",
+        "The manifest that was found belongs to another user",
+        "It was found in a folder above the working folder. A manifest decides who may become whom, so somebody else's "
+        "is not used without being named.",
+        ("If you trust it, name it: --manifest FILE",),
         INPUT,
     ),
 )

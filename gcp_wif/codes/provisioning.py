@@ -1,6 +1,6 @@
 """WIF8xx: plan, apply, destroy and init, as an admin."""
 
-from gcp_wif.codes.row import DOWN, INPUT, NO, Code
+from gcp_wif.codes.row import DOWN, INPUT, NO, STOPPED, Code
 
 __all__ = ["PROVISIONING"]
 
@@ -96,10 +96,10 @@ PROVISIONING = (
     ),
     Code(
         "WIF826",
-        "The command was interrupted",
+        "Changes were interrupted",
         "Somebody pressed Ctrl-C, or the job was cancelled. Changes that were made before are kept.",
         ("Run the same command again: it goes on from what is there.",),
-        NO,
+        STOPPED,
     ),
     Code(
         "WIF827",

@@ -2,14 +2,15 @@
 
 from typing import NamedTuple
 
-from gcp_wif.errors import InputError, RefusedError, UnavailableError
+from gcp_wif.errors import InputError, RefusedError, StoppedError, UnavailableError
 
-__all__ = ["DOWN", "HINT", "INPUT", "NO", "Code"]
+__all__ = ["DOWN", "HINT", "INPUT", "NO", "STOPPED", "Code"]
 
 INPUT = InputError.exit_code
 NO = RefusedError.exit_code
 """Also of a finding of `check` and of a broken link of `doctor`."""
 DOWN = UnavailableError.exit_code
+STOPPED = StoppedError.exit_code
 HINT = 0
 """Advice, or something that was not seen: it is reported, and alone it does not change the exit code."""
 

@@ -147,4 +147,38 @@ TOKENS_AND_FILES = (
         ("Add --force to replace it, or name another file.",),
         INPUT,
     ),
+    Code(
+        "WIF311",
+        "A folder on the way belongs to another user",
+        "The folder stands in one where everybody may make names, such as /tmp, and its owner is neither this user nor "
+        "root. The owner could replace what is written in it.",
+        ("Choose a folder of the job's own, such as one below $HOME.",),
+        INPUT,
+    ),
+    Code(
+        "WIF312",
+        "There is no receipt of what login wrote",
+        "`login` enters each file that it writes in a receipt in $HOME, and `logout` removes what it finds there. HOME "
+        "is not set, or the receipt has another owner or mode, or is damaged, so it proves nothing.",
+        (
+            "Remove the receipt that the message names, then log in again.",
+            "Remove the files by hand where they must go.",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF313",
+        "The file belongs to another user",
+        "In a folder with the sticky bit, such as /tmp, only the owner of a file may replace it.",
+        ("Choose a folder of the job's own, such as one below $HOME.",),
+        INPUT,
+    ),
+    Code(
+        "WIF316",
+        "The path cannot be the name of a file",
+        "It holds a character that no file name can have, such as a NUL. A config or a variable that was damaged is the "
+        "likeliest cause.",
+        ("Correct the path where it is written.",),
+        INPUT,
+    ),
 )

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from gcp_wif.files import Roots
+
 if TYPE_CHECKING:
     from gcp_wif.ci.circleci import Run
 
@@ -25,6 +27,11 @@ class Context(NamedTuple):
     stdin: BinaryIO
     clock: Callable[[], float]
     run: "Run | None" = None
+
+    @property
+    def roots(self) -> Roots:
+        """The folders that are trusted when files are written."""
+        return Roots(self.environ.get("HOME"), self.cwd)
 
     def __repr__(self) -> str:
         return "Context(hidden)"  # the environment holds the token

@@ -9,11 +9,11 @@ from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
 from gcp_wif.errors import InputError
 from gcp_wif.files import edit_shared, read_bounded
 from gcp_wif.job.context import Context
-from gcp_wif.job.exports import Export, append_lines, exports, plain_lines
+from gcp_wif.job.exports import Export, append_lines, block_removed, exports, plain_lines
 from gcp_wif.job.source import absolute, clean_path
 from gcp_wif.job.target import ProjectChoice
 
-__all__ = ["STDOUT", "Exported", "export", "export_lines", "read_config", "shell_file", "weak_project"]
+__all__ = ["STDOUT", "Exported", "export", "export_lines", "read_config", "shell_file", "unexport", "weak_project"]
 
 STDOUT = "stdout"
 """The value of ``--to`` that prints the exports for ``eval`` instead of writing them."""
@@ -26,11 +26,13 @@ class Exported(NamedTuple):
         shell_file: the file that shells source.
         added: the lines that were appended; 0 where the file had them already.
         exports: the variables.
+        appended: the very bytes, so that they can be taken back.
     """
 
     shell_file: Path
     added: int
     exports: tuple[Export, ...]
+    appended: bytes = b""
 
 
 def read_config(path: Path) -> CredentialConfig:
@@ -85,8 +87,24 @@ def export(config: Path, project: ProjectChoice | None, to: Path, environ: Mappi
         origin="the shell file",
         create=True,
     )
-    added = answer[1][len(answer[0]) :].strip().count(b"\n") + 1 if answer and answer[0] != answer[1] else 0
-    return Exported(to, added, wanted)
+    appended = answer[1][len(answer[0]) :] if answer else b""
+    added = appended.strip().count(b"\n") + 1 if appended else 0
+    return Exported(to, added, wanted, appended)
+
+
+def unexport(done: Exported) -> bool:
+    """Take back what `export` appended, so that what was there before counts again; ``False`` if nothing was changed.
+
+    Raises:
+        InputError: WIF301, WIF303, WIF304, WIF305; the file is as it was.
+    """
+    answer = edit_shared(
+        done.shell_file,
+        lambda content: (block_removed(content, done.appended), b""),
+        origin="the shell file",
+        create=False,
+    )
+    return answer is not None and answer[0] != answer[1]
 
 
 def export_lines(config: Path, project: ProjectChoice | None, environ: Mapping[str, str]) -> bytes:

@@ -12,7 +12,16 @@ from typing import NamedTuple
 
 from gcp_wif.job.target import ProjectChoice
 
-__all__ = ["Export", "append_lines", "exports", "own_lines_removed", "plain_lines", "shell_words", "unset_words"]
+__all__ = [
+    "Export",
+    "append_lines",
+    "block_removed",
+    "exports",
+    "own_lines_removed",
+    "plain_lines",
+    "shell_words",
+    "unset_words",
+]
 
 CREDENTIALS_VARIABLES = ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE")
 PROJECT_VARIABLES = ("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT", "GCLOUD_PROJECT")
@@ -110,6 +119,21 @@ def _seam(content: bytes) -> bytes:
         # A backslash before the newline would make our line the continuation of theirs.
         return b"\n" if content.endswith((b"\\\n", b"\\\r\n")) else b""
     return b"\n\n" if content.endswith(b"\\") else b"\n"
+
+
+def block_removed(content: bytes, block: bytes) -> bytes:
+    """The file without what one run appended; unchanged where that is not there as it was written.
+
+    Args:
+        content: the file as it is.
+        block: what `append_lines` gave. Where somebody has appended behind it, the newline that ends a last line of
+            theirs stays.
+    """
+    if not block or block not in content:
+        return content
+    before, _, after = content.rpartition(block)
+    seam = block[: len(block) - len(block.lstrip(b"\n"))]
+    return before + (seam if after else b"") + after
 
 
 def own_lines_removed(content: bytes) -> bytes:

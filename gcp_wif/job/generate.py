@@ -6,7 +6,7 @@ from typing import NamedTuple
 from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE, CredentialConfig, FileSource
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, shown
-from gcp_wif.files import check_destination, write_private
+from gcp_wif.files import Roots, check_destination, write_private
 from gcp_wif.job.context import Context
 from gcp_wif.job.flags import GenerateFlags
 from gcp_wif.job.source import absolute, choose_source, clean_path, default_path
@@ -75,7 +75,7 @@ def generate(target: Target, flags: GenerateFlags, endpoints: Endpoints, context
         raise InputError(f"{flags.token.given[0]} has no use here: {why}.", code="WIF110")
 
     token_path = Path(source.file) if source else None
-    _check_paths(output, token_path)
+    _check_paths(output, token_path, context.roots)
     files = {output: config.to_json().encode()}
     warnings += choice.warnings
     if source and token_path:
@@ -92,15 +92,16 @@ def generate(target: Target, flags: GenerateFlags, endpoints: Endpoints, context
         )
         files[token_path] = source.effective_format.encode(checked.token.reveal())
         warnings += checked.warnings
-    write_private(files)
+    # A config that is written alone is made to be committed, and stays; what a job logs in with is for `logout`.
+    warnings += write_private(files, context.roots, receipt_for=None if flags.config_only else output)
     return Generated(output, token_path, config, warnings)
 
 
-def _check_paths(output: Path, token: Path | None) -> None:
-    check_destination(output, origin="--output-file")
+def _check_paths(output: Path, token: Path | None, roots: Roots) -> None:
+    check_destination(output, roots, origin="--output-file")
     if token is None:
         return
-    check_destination(token, origin="--credential-source-file")
+    check_destination(token, roots, origin="--credential-source-file")
     if token.resolve() == output.resolve():
         raise InputError(
             f"--output-file and --credential-source-file both name {output}.",

@@ -1,17 +1,17 @@
 """`logout`: remove what `login` wrote, and nothing else.
 
-A file is removed only where it is evidently ours: the config where its bytes are those that `generate` writes, the
-token file where the config names it and it holds a token in the config's format. Anything else stays, with a warning.
+What a config says proves nothing: it may name any file, and a repository may hold one. A file is removed only where the
+receipt in ``$HOME`` (`gcp_wif.files.receipt`) says that login wrote it there, and where it still is that very file with
+that very content. Anything else stays, with a warning.
 """
 
 from pathlib import Path
 from typing import NamedTuple
 
-from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig, FileSource
+from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
 from gcp_wif.errors import InputError
-from gcp_wif.files import edit_shared, read_bounded, remove_private
+from gcp_wif.files import Fact, Roots, edit_shared, open_receipt, read_bounded, real_path, remove_proven
 from gcp_wif.job.exports import own_lines_removed
-from gcp_wif.job.tokens import read_token_file
 
 __all__ = ["LoggedOut", "logout"]
 
@@ -30,13 +30,14 @@ class LoggedOut(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def logout(config: Path, shell_file: Path | None) -> LoggedOut:
-    """Remove the config at ``config``, the token file that it names, and our lines in ``shell_file``.
+def logout(config: Path, shell_file: Path | None, roots: Roots) -> LoggedOut:
+    """Remove the config at ``config``, the token files that were written for it, and our lines in ``shell_file``.
 
     Raises:
-        InputError: WIF303 where something cannot be removed; WIF403 where ``config`` is another kind of credential.
+        InputError: WIF303 where something cannot be removed; WIF305 where another run holds the receipt; WIF401 to
+            WIF403 where ``config`` is not ours and no credential config either: likely the wrong file was named.
     """
-    removed, warnings = _remove_files(config)
+    removed, warnings = _remove_files(config, roots)
     changed = None
     if shell_file is not None:
         answer = edit_shared(
@@ -46,37 +47,56 @@ def logout(config: Path, shell_file: Path | None) -> LoggedOut:
     return LoggedOut(removed, changed, warnings)
 
 
-def _remove_files(path: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+def _remove_files(config: Path, roots: Roots) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    known = real_path(config)
     try:
-        data = read_bounded(path, MAX_CONFIG_BYTES, origin="the credential config")
+        with open_receipt(roots, make=False) as receipt:
+            facts = [fact for fact in receipt.facts if known in {fact.path, fact.config}] if receipt else []
+            removed, warnings = _remove_proven(facts, known, roots)
+            if receipt and facts:
+                receipt.write(fact for fact in receipt.facts if fact not in facts)
+    except InputError as error:
+        if error.code != "WIF312":
+            raise
+        facts, removed, warnings = [], (), (error.message,)
+    if known not in {fact.path for fact in facts}:
+        warnings += _not_ours(config)
+    return removed, warnings
+
+
+def _remove_proven(facts: list[Fact], config: str, roots: Roots) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Remove the files of ``facts``, the config last.
+
+    A path may have several, one a login: those of earlier ones fit no file any more, so a reason to keep it counts only
+    where none of them fits.
+    """
+    removed: list[Path] = []
+    warnings: list[str] = []
+    paths = sorted({fact.path for fact in facts}, key=lambda path: (path == config, path))
+    for path in paths:
+        results = [remove_proven(fact, roots) for fact in reversed(facts) if fact.path == path]
+        reason = results[0].reason
+        if any(result.removed for result in results):
+            removed.append(Path(path))
+        elif reason is not None:
+            warnings.append(f"{path} stays: {reason}")
+    return tuple(removed), tuple(warnings)
+
+
+def _not_ours(config: Path) -> tuple[str, ...]:
+    """A warning where there is a config that no login is known to have written.
+
+    Raises:
+        InputError: WIF401 to WIF403, WIF303, WIF307 where it is no credential config, such as a key.
+    """
+    try:
+        data = read_bounded(config, MAX_CONFIG_BYTES, origin="the credential config")
     except InputError as error:
         if error.code == "WIF306":
-            return (), ()
+            return ()
         raise
-    if path.is_symlink():
-        return (), (f"{path} is a symbolic link, which login never writes, so it stays.",)
-    parsed = CredentialConfig.from_json(data, origin=str(path))
-    if parsed.to_json().encode() != data:
-        return (), (f"{path} is not as gcp-wif writes it, so it stays, and so does the token file it names.",)
-    removed: tuple[Path, ...] = ()
-    warnings: tuple[str, ...] = ()
-    if isinstance(parsed.source, FileSource):
-        token = Path(parsed.source.file)
-        reason = _not_ours(token, parsed.source, parsed.subject_token_type)
-        if reason is None:
-            removed += (token,) if remove_private(token) else ()
-        elif reason:
-            warnings += (f"{token} stays: {reason}",)
-    # The config goes last: as long as it is there, a second run still knows the token file.
-    return removed + ((path,) if remove_private(path) else ()), warnings
-
-
-def _not_ours(token: Path, source: FileSource, subject_token_type: str) -> str | None:
-    """Why the token file is not evidently ours; ``""`` where it is missing, ``None`` where it is ours."""
-    if token.is_symlink():
-        return "it is a symbolic link, which login never writes."
-    try:
-        read_token_file(source, subject_token_type=subject_token_type)
-    except InputError as error:
-        return "" if error.code == "WIF306" else error.message
-    return None
+    CredentialConfig.from_json(data, origin=str(config))
+    return (
+        f"{config} stays, and so does the token file that it names: nothing proves that login wrote them. "
+        "Remove them yourself if they are not needed.",
+    )

@@ -15,7 +15,7 @@ from gcp_wif.names import PoolId, ProjectId, ProjectNumber, ProviderId, Provider
 
 __all__ = ["ProjectChoice", "Target", "resolve_target"]
 
-PROJECT_NUMBER_VARIABLES = ("PROJECT_NUMBER", "GCP_PROJECT_ID", "GOOGLE_PROJECT_NUMBER")
+PROJECT_NUMBER_VARIABLES = ("PROJECT_NUMBER", "GCP_PROJECT_ID", "GOOGLE_PROJECT_NUMBER", "GCP_PROJECT_NUMBER")
 POOL_VARIABLES = ("POOL_ID", "GCP_WIP_ID", "OIDC_WIP_ID")
 PROVIDER_VARIABLES = ("PROVIDER_ID", "GCP_WIP_PROVIDER_ID", "OIDC_WIP_PROVIDER_ID")
 ACCOUNT_VARIABLES = ("SERVICE_ACCOUNT_EMAIL", "GCP_SERVICE_ACCOUNT_EMAIL", "OIDC_SERVICE_ACCOUNT_EMAIL")
@@ -56,8 +56,9 @@ def resolve_target(flags: TargetFlags, environ: Mapping[str, str], manifest: Tar
         manifest: the target that a manifest's identity gives.
 
     Raises:
-        InputError: WIF101 missing, WIF102 set but empty, WIF103 two that disagree, WIF110 flags that exclude each
-            other, and the codes of `gcp_wif.names`.
+        InputError: WIF101 missing (all that are), WIF102 set but empty, WIF103 two that disagree, WIF104 where
+            ``GCP_PROJECT_ID`` holds an ID and nothing gives the number, WIF110 flags that are mutually exclusive, and
+            the codes of `gcp_wif.names`.
     """
     if flags.direct and flags.service_account is not None:
         raise InputError(
@@ -68,9 +69,16 @@ def resolve_target(flags: TargetFlags, environ: Mapping[str, str], manifest: Tar
     explicit = _explicit_project(flags)
     if manifest is not None:
         return _from_manifest(flags, manifest, explicit)
-    provider, literal_project = _provider(flags, environ)
-    account = _account(flags, environ)
-    return Target(provider, account, explicit or _guessed_project(literal_project, account))
+    literal = _literal_project(environ)
+    sought = _sought(flags, literal)
+    texts = {each.flag: _text(each, environ) for each in sought}
+    missing = [each for each in sought if texts[each.flag] is None]
+    if missing:
+        raise _missing(missing, literal)
+    found = {flag: text for flag, text in texts.items() if text is not None}
+    provider = _provider(flags, found)
+    account = _account(found.get(_ACCOUNT))
+    return Target(provider, account, explicit or _guessed_project(literal, account))
 
 
 def _from_manifest(flags: TargetFlags, manifest: Target, explicit: ProjectChoice | None) -> Target:
@@ -109,24 +117,13 @@ def _guessed_project(literal: ProjectId | None, account: ServiceAccountEmail | N
     return ProjectChoice(found, explicit=False) if found else None
 
 
-def _provider(flags: TargetFlags, environ: Mapping[str, str]) -> tuple[ProviderName, ProjectId | None]:
-    if flags.provider is not None:
-        parts = {
-            "--project-number": flags.project_number,
-            "--pool-id": flags.pool_id,
-            "--provider-id": flags.provider_id,
-        }
-        clash = next((name for name, value in parts.items() if value is not None), None)
-        if clash is not None:
-            raise InputError(f"A provider resource name and {clash} are mutually exclusive.", code="WIF110")
-        return ProviderName.parse(flags.provider, origin="the provider resource name"), _literal_project(environ)
-    number, literal = _project_number(flags.project_number, environ)
-    pool = _value("--pool-id", flags.pool_id, POOL_VARIABLES, environ, "the workload identity pool's ID")
-    provider = _value("--provider-id", flags.provider_id, PROVIDER_VARIABLES, environ, "the provider's ID")
-    name = ProviderName(
-        number, PoolId.parse(pool.text, origin=pool.origin), ProviderId.parse(provider.text, origin=provider.origin)
-    )
-    return name, literal
+class _Sought(NamedTuple):
+    """One thing that a job must name: by a flag, whose value is ``given``, or else by one of ``variables``."""
+
+    flag: str
+    what: str
+    given: str | None
+    variables: tuple[str, ...]
 
 
 class _Found(NamedTuple):
@@ -134,18 +131,33 @@ class _Found(NamedTuple):
     origin: str
 
 
-def _value(flag: str, given: str | None, variables: tuple[str, ...], environ: Mapping[str, str], what: str) -> _Found:
-    if given is not None:
-        if not given:
-            raise InputError(f"{flag} is empty.", hint=_EMPTY_HINT, code="WIF102")
-        return _Found(given, flag)
-    found = _from_environment(variables, environ)
-    if found is None:
-        raise _missing(flag, variables, what)
-    return found
-
-
+_NUMBER, _POOL, _PROVIDER, _ACCOUNT = "--project-number", "--pool-id", "--provider-id", "--service-account"
 _EMPTY_HINT = "A variable that it was taken from is likely unset: a context that this job does not use, or a typo."
+
+
+def _sought(flags: TargetFlags, literal: ProjectId | None) -> tuple[_Sought, ...]:
+    """What is needed, given what the flags already say."""
+    numbers = tuple(name for name in PROJECT_NUMBER_VARIABLES if not (literal and name == _MISNOMER))
+    parts: tuple[_Sought, ...] = (
+        _Sought(_NUMBER, "the project number", flags.project_number, numbers),
+        _Sought(_POOL, "the workload identity pool's ID", flags.pool_id, POOL_VARIABLES),
+        _Sought(_PROVIDER, "the provider's ID", flags.provider_id, PROVIDER_VARIABLES),
+    )
+    account = _Sought(_ACCOUNT, "the service account", flags.service_account, ACCOUNT_VARIABLES)
+    if flags.provider is not None:
+        clash = next((each.flag for each in parts if each.given is not None), None)
+        if clash is not None:
+            raise InputError(f"A provider resource name and {clash} are mutually exclusive.", code="WIF110")
+        parts = ()
+    return parts if flags.direct else (*parts, account)
+
+
+def _text(sought: _Sought, environ: Mapping[str, str]) -> _Found | None:
+    if sought.given is None:
+        return _from_environment(sought.variables, environ)
+    if not sought.given:
+        raise InputError(f"{sought.flag} is empty.", hint=_EMPTY_HINT, code="WIF102")
+    return _Found(sought.given, sought.flag)
 
 
 def _from_environment(variables: tuple[str, ...], environ: Mapping[str, str]) -> _Found | None:
@@ -168,32 +180,46 @@ def _from_environment(variables: tuple[str, ...], environ: Mapping[str, str]) ->
     return present[0] if present else None
 
 
-def _missing(flag: str, variables: tuple[str, ...], what: str, extra: str = "") -> InputError:
-    return InputError(
-        f"{what[0].upper()}{what[1:]} is missing: none of {', '.join(variables)} is set, and {flag} is not given.",
-        hint="The variables usually come from a context: does this job name that context, and may this branch use it?"
-        + extra,
-        code="WIF101",
-    )
-
-
-def _project_number(given: str | None, environ: Mapping[str, str]) -> tuple[ProjectNumber, ProjectId | None]:
-    if given is not None:
-        found = _value("--project-number", given, (), environ, "")
-        return ProjectNumber.parse(found.text, origin=found.origin), _literal_project(environ)
-    literal = _literal_project(environ)
-    variables = tuple(name for name in PROJECT_NUMBER_VARIABLES if not (literal and name == _MISNOMER))
-    number = _from_environment(variables, environ)
-    if number is not None:
-        return ProjectNumber.parse(number.text, origin=number.origin), literal
-    if literal:
-        raise InputError(
+def _missing(missing: list[_Sought], literal: ProjectId | None) -> InputError:
+    """All that is missing, at once."""
+    if literal and [each.flag for each in missing] == [_NUMBER]:
+        return InputError(
             f"{_MISNOMER} holds the project ID {shown(literal)}, and nothing gives the project number.",
             hint="CircleCI's page uses this name for the project number. Put the number in it, or set PROJECT_NUMBER "
             f"beside it: gcloud projects describe {literal} --format='value(projectNumber)'",
             code="WIF104",
         )
-    raise _missing("--project-number", PROJECT_NUMBER_VARIABLES, "the project number")
+    if len(missing) == 1:
+        what, names = missing[0].what, ", ".join(missing[0].variables)
+        message = f"{what[0].upper()}{what[1:]} is missing: none of {names} is set, and {missing[0].flag} is not given."
+        lines = []
+    else:
+        whats = [each.what for each in missing]
+        message = f"{len(missing)} things are missing: {', '.join(whats[:-1])} and {whats[-1]}."
+        lines = [f"- {each.what}: set one of {', '.join(each.variables)}, or give {each.flag}" for each in missing]
+    lines.append(
+        "The variables usually come from a context: does this job name that context, and may this branch use it?"
+    )
+    if any(each.flag == _ACCOUNT for each in missing):
+        lines.append("Direct federation, without an account, must be asked for with --direct.")
+    if literal and any(each.flag == _NUMBER for each in missing):
+        lines.append(f"{_MISNOMER} holds the project ID {shown(literal)}, not the number.")
+    return InputError(message, hint="\n".join(lines), code="WIF101")
+
+
+def _provider(flags: TargetFlags, found: Mapping[str, _Found]) -> ProviderName:
+    if flags.provider is not None:
+        return ProviderName.parse(flags.provider, origin="the provider resource name")
+    number, pool, provider = found[_NUMBER], found[_POOL], found[_PROVIDER]
+    return ProviderName(
+        ProjectNumber.parse(number.text, origin=number.origin),
+        PoolId.parse(pool.text, origin=pool.origin),
+        ProviderId.parse(provider.text, origin=provider.origin),
+    )
+
+
+def _account(found: _Found | None) -> ServiceAccountEmail | None:
+    return ServiceAccountEmail.parse(found.text, origin=found.origin) if found else None
 
 
 def _literal_project(environ: Mapping[str, str]) -> ProjectId | None:
@@ -205,20 +231,3 @@ def _literal_project(environ: Mapping[str, str]) -> ProjectId | None:
         return ProjectId.parse(text, origin=_MISNOMER)
     except InputError:
         return None  # neither: reported where a number is needed
-
-
-def _account(flags: TargetFlags, environ: Mapping[str, str]) -> ServiceAccountEmail | None:
-    if flags.direct:
-        return None
-    if flags.service_account is not None:
-        found: _Found | None = _value("--service-account", flags.service_account, (), environ, "")
-    else:
-        found = _from_environment(ACCOUNT_VARIABLES, environ)
-    if found is None:
-        raise _missing(
-            "--service-account",
-            ACCOUNT_VARIABLES,
-            "the service account",
-            " Direct federation, without an account, must be asked for with --direct.",
-        )
-    return ServiceAccountEmail.parse(found.text, origin=found.origin)

@@ -104,7 +104,11 @@ def _read(flags: TokenFlags, environ: Mapping[str, str], stdin: BinaryIO, run: c
     if flags.stdin:
         if stdin.isatty():
             raise InputError("--token-stdin reads a pipe, but standard input is a terminal.", code="WIF201")
-        return _decode(stdin.read(MAX_TOKEN_BYTES + 2), "standard input"), "standard input"
+        try:
+            data = stdin.read(MAX_TOKEN_BYTES + 2)
+        except OSError as error:  # a folder, or a stream that is open for writing alone
+            raise InputError(f"Standard input cannot be read: {error.strerror}.", code="WIF201") from None
+        return _decode(data, "standard input"), "standard input"
     if flags.response is not None:
         origin = f"the response in {flags.response}"
         path = (flags.response_field or "id_token").split(".")

@@ -159,9 +159,12 @@ def test_the_command(cli: Any, tmp_path: Path) -> None:
     bad.write_text(CASES["a token in a header"][0])
     assert cli("check", str(good)).returncode == 0
     junit = tmp_path / "junit.xml"
+    shown = cli("check", str(good), str(bad))
+    assert (shown.returncode, shown.stderr) == (1, "")
+    assert f"{bad}:10: WIF451" in shown.stdout
+    assert JWT not in shown.stdout
     done = cli("check", str(good), str(bad), "--json", "--junit", str(junit))
-    assert done.returncode == 1
-    assert f"{bad}:10: WIF451" in done.stderr
+    assert (done.returncode, done.stderr) == (1, "")
     found = json.loads(done.stdout)
     assert found["checked"] == 2
     assert [set(each) for each in found["findings"]] == [{"code", "file", "line", "message", "fix", "diff"}]

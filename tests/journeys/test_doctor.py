@@ -85,9 +85,9 @@ def test_saved_answers_settle_it(cli: Any, google: Google, job: dict[str, str], 
 def test_an_error_of_any_client_is_recognised(client: str, cli: Any) -> None:
     done = cli("doctor", "--error", PRINTED[client])
     assert done.returncode == 1
-    assert "WIF508" in done.stderr
+    assert "WIF508" in done.stdout
     piped = cli("doctor", "--error", "-", stdin=PRINTED[client].encode())
-    assert "WIF508" in piped.stderr
+    assert "WIF508" in piped.stdout
 
 
 def test_an_error_with_a_token_at_hand_says_which_cause_holds(cli: Any, google: Google, job: dict[str, str]) -> None:
@@ -292,7 +292,7 @@ def test_a_defect_of_the_doctor_does_not_hide_the_refusal(
     google: Google, job: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import gcp_wif.doctor
-    from gcp_wif.cli.commands.verify import _with_finding
+    from gcp_wif.cli.job_steps import _with_finding
     from gcp_wif.errors import RefusedError
 
     def broken(_: object) -> None:

@@ -28,10 +28,10 @@ def dry_run(tmp_path: Path) -> Any:
 
 
 def on_a_terminal(cli: Any, *arguments: str, **env: str) -> str:
-    """What a person sees: stderr is a pseudo-terminal."""
+    """What a person sees: stdout is a pseudo-terminal."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "gcp_wif", "doctor", *arguments]
-    with subprocess.Popen(command, env=cli.env | env, stdout=subprocess.DEVNULL, stderr=theirs) as running:
+    with subprocess.Popen(command, env=cli.env | env, stdout=theirs, stderr=subprocess.DEVNULL) as running:
         os.close(theirs)
         found = b""
         while True:
@@ -51,7 +51,8 @@ def test_colour_on_a_terminal_alone(cli: Any, dry_run: Any) -> None:
     assert "\x1b[32m" in on_a_terminal(cli, *dry_run(), TERM="xterm")
     assert "\x1b" not in on_a_terminal(cli, *dry_run(), TERM="xterm", NO_COLOR="1")
     assert "\x1b" not in on_a_terminal(cli, *dry_run(), TERM="dumb")
-    assert "\x1b" not in cli("doctor", *dry_run()).stderr
+    assert "\x1b" not in on_a_terminal(cli, "--no-color", *dry_run(), TERM="xterm")
+    assert "\x1b" not in cli("doctor", *dry_run()).stdout
 
 
 def test_claims_do_not_move_the_cursor(cli: Any, dry_run: Any) -> None:
@@ -69,8 +70,8 @@ def test_claims_do_not_move_the_cursor(cli: Any, dry_run: Any) -> None:
 def test_the_end_says_what_was_not_seen(cli: Any, dry_run: Any) -> None:
     done = cli("doctor", *dry_run())
     assert done.returncode == 0
-    assert done.stderr.rstrip().endswith("No broken link was found; not seen: lifetime, api.")
-    assert "attribute.project_ref/1b7e2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b/refs/heads/main" in done.stderr
+    assert done.stdout.rstrip().endswith("No broken link was found; not seen: lifetime, api.")
+    assert "attribute.project_ref/1b7e2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b/refs/heads/main" in done.stdout
 
 
 def test_an_error_that_nobody_knows_is_nothing_to_look_at(cli: Any) -> None:

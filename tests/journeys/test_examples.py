@@ -137,7 +137,7 @@ def test_its_jobs_log_in_as_the_manifest_says_and_others_do_not(name: str, tmp_p
                 assert login.returncode == 0, login.stderr
                 # The job's last step, in an image without gcloud.
                 proof = shell("command() { return 1; }\n" + commands[2], shell.home)
-                assert (proof.returncode, f"account    {identity.service_account or 'none'}" in proof.stderr) == (
+                assert (proof.returncode, f"account    {identity.service_account or 'none'}" in proof.stdout) == (
                     0,
                     True,
                 )

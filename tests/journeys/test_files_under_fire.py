@@ -14,6 +14,8 @@ import pytest
 KILLS = 200
 PARALLEL = 64
 
+WRITTEN = [".gcp-wif-receipt.json", "gcp_cred_config.json", "oidc_token"]
+
 GENERATE = (
     "generate",
     "projects/123456789012/locations/global/workloadIdentityPools/circleci/providers/circleci-acme",
@@ -57,12 +59,14 @@ def test_sigkill_at_any_moment_leaves_whole_files_and_no_litter(tmp_path: Path, 
     loop = f"""
 import itertools, sys
 from pathlib import Path
-from gcp_wif.files import write_private
+from gcp_wif.files import Roots, write_private
 home = Path({str(home)!r})
 tokens = {tokens!r}
 print("ready", flush=True)
+config = home / "gcp_cred_config.json"
 for token in itertools.cycle(tokens):
-    write_private({{home / "oidc_token": token.encode(), home / "gcp_cred_config.json": (token[::-1] * 50).encode()}})
+    files = {{home / "oidc_token": token.encode(), config: (token[::-1] * 50).encode()}}
+    write_private(files, Roots(str(home), str(home)), receipt_for=config)
 """
     whole_configs = {token[::-1] * 50 for token in tokens}
     chance = random.Random(528)
@@ -82,7 +86,7 @@ for token in itertools.cycle(tokens):
                 assert path.read_text() in whole, f"kill {kill}: {name} is torn"
                 assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert gcp_wif(*GENERATE, env=job_env).returncode == 0
-    assert sorted(entry.name for entry in home.iterdir()) == ["gcp_cred_config.json", "oidc_token"]
+    assert sorted(entry.name for entry in home.iterdir()) == WRITTEN
     assert (home / "oidc_token").read_text() == job_env["CIRCLE_OIDC_TOKEN"]
 
 
@@ -136,7 +140,7 @@ def test_parallel_writers_of_one_pair_of_files_leave_one_whole_pair(tmp_path: Pa
     assert [process.wait(60) for process in processes] == [0] * len(tokens)
     home = Path(job_env["HOME"])
     assert (home / "oidc_token").read_text() in tokens
-    assert sorted(entry.name for entry in home.iterdir()) == ["gcp_cred_config.json", "oidc_token"]
+    assert sorted(entry.name for entry in home.iterdir()) == WRITTEN
 
 
 def unshared(script: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -169,7 +173,7 @@ echo "code $code"
 ls -A "$HOME"
 """
     done = unshared(script, job_env)
-    assert done.stdout.split() == ["code", "2", "same", "fill", "gcp_cred_config.json", "oidc_token"], done.stderr
+    assert done.stdout.split() == ["code", "2", "same", WRITTEN[0], "fill", *WRITTEN[1:]], done.stderr
     assert "WIF304" in done.stderr
 
 

@@ -32,7 +32,7 @@ def test_the_text_is_data_and_the_same_every_time(cli: Any, manifest: str, tmp_p
     target = tmp_path / "made"
     target.write_text("before")
     again = cli("render", what, "--manifest", manifest, "--output-file", str(target), "--json")
-    assert (again.returncode, json.loads(again.stdout)) == (0, {"what": what, "output_file": str(target)})
+    assert (again.returncode, json.loads(again.stdout)) == (0, {"version": 1, "what": what, "output_file": str(target)})
     assert str(target) in again.stderr
     assert target.read_text() == done.stdout
 

@@ -87,7 +87,7 @@ def test_each_row_can_be_read_at_night(row: Code) -> None:
     whole = " ".join((row.title, row.cause, *row.fix))
     assert not _AWKWARD.search(whole)
     assert not _OF_A_CI_SYSTEM.search(whole)
-    assert row.exit_code in (0, 1, 2, 3)
+    assert row.exit_code in (0, 1, 2, 3, 130)
 
 
 @pytest.mark.parametrize("text", ["WIF508", "wif508", "508", " Wif-508 ", "wif 508", "0508"])

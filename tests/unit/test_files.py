@@ -1,19 +1,23 @@
-"""`gcp_wif.files`: on a real file system where modes, links, locks and kills matter, on a fake one for a full disk."""
+"""`gcp_wif.files`: on a real file system, where modes, links, locks and kills matter."""
 
 import errno
 import fcntl
 import multiprocessing
 import os
+import resource
+import signal
 import stat
 import threading
 from pathlib import Path
 
 import pytest
-from pyfakefs.fake_filesystem import FakeFilesystem
 
-from gcp_wif import files
+from gcp_wif import limits
 from gcp_wif.errors import InputError
-from gcp_wif.files import check_destination, edit_shared, read_bounded, remove_private, write_private
+from gcp_wif.files import Roots, check_destination, edit_shared, read_bounded, write_new, write_private
+
+ROOTS = Roots(None, None)
+LEFTOVER = ".token.gcp-wif-0123456789abcdef"
 
 
 def names(folder: Path) -> set[str]:
@@ -28,8 +32,10 @@ class TestWritePrivate:
     @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
     def test_mode_is_0600_whatever_the_umask(self, tmp_path: Path, umask: int) -> None:
         target = tmp_path / "token"
-        code = f"import os; os.umask({umask}); from pathlib import Path; from gcp_wif.files import write_private\n"
-        code += f"write_private({{Path({str(target)!r}): b'secret'}})"
+        code = (
+            f"import os; os.umask({umask}); from pathlib import Path; from gcp_wif.files import Roots, write_private\n"
+        )
+        code += f"write_private({{Path({str(target)!r}): b'secret'}}, Roots(None, None))"
         process = multiprocessing.get_context("spawn").Process(target=exec, args=(code,))
         process.start()
         process.join(30)
@@ -45,11 +51,11 @@ class TestWritePrivate:
             modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
             return real(descriptor, data)
 
-        monkeypatch.setattr(files.os, "write", spy)
+        monkeypatch.setattr(os, "write", spy)
         os.umask(old := os.umask(0))
         try:
             os.umask(0)
-            write_private({tmp_path / "token": b"secret"})
+            write_private({tmp_path / "token": b"secret"}, ROOTS)
         finally:
             os.umask(old)
         assert modes == [0o600]
@@ -58,14 +64,14 @@ class TestWritePrivate:
         target = tmp_path / "token"
         target.write_bytes(b"a much longer earlier content")
         target.chmod(0o644)
-        write_private({target: b"new"})
+        write_private({target: b"new"}, ROOTS)
         assert target.read_bytes() == b"new"
         assert stat.S_IMODE(target.stat().st_mode) == 0o600
         assert names(tmp_path) == {"token"}
 
     def test_makes_missing_folders_private(self, tmp_path: Path) -> None:
         target = tmp_path / "a" / "b" / "token"
-        write_private({target: b"x"})
+        write_private({target: b"x"}, ROOTS)
         assert stat.S_IMODE(target.parent.stat().st_mode) == 0o700
 
     def test_all_or_none_when_the_second_cannot_be_staged(self, tmp_path: Path) -> None:
@@ -73,83 +79,109 @@ class TestWritePrivate:
         first.write_bytes(b"earlier")
         (tmp_path / "folder").write_bytes(b"a file, not a folder")
         with pytest.raises(InputError) as caught:
-            write_private({first: b"new", blocked: b"new"})
+            write_private({first: b"new", blocked: b"new"}, ROOTS)
         assert caught.value.code == "WIF303"
         assert first.read_bytes() == b"earlier"
         assert names(tmp_path) == {"a", "folder"}
 
     def test_partial_writes_are_completed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         real = os.write
-        monkeypatch.setattr(files.os, "write", lambda descriptor, data: real(descriptor, bytes(data[:3])))
-        write_private({tmp_path / "token": b"0123456789"})
+        monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, bytes(data[:3])))
+        write_private({tmp_path / "token": b"0123456789"}, ROOTS)
         assert (tmp_path / "token").read_bytes() == b"0123456789"
 
     def test_a_leftover_of_a_killed_run_is_taken_over(self, tmp_path: Path) -> None:
-        leftover = tmp_path / ".token.gcp-wif-new"
+        leftover = tmp_path / LEFTOVER
         leftover.write_bytes(b"half")
-        write_private({tmp_path / "token": b"whole"})
+        write_private({tmp_path / "token": b"whole"}, ROOTS)
         assert names(tmp_path) == {"token"}
         assert (tmp_path / "token").read_bytes() == b"whole"
 
-    def test_a_link_in_place_of_the_leftover_is_not_followed(self, tmp_path: Path) -> None:
+    def test_what_only_resembles_a_leftover_stays(self, tmp_path: Path) -> None:
         victim = tmp_path / "victim"
         victim.write_bytes(b"precious")
-        (tmp_path / ".token.gcp-wif-new").symlink_to(victim)
-        with pytest.raises(InputError) as caught:
-            write_private({tmp_path / "token": b"secret"})
-        assert caught.value.code == "WIF302"
+        (tmp_path / LEFTOVER).symlink_to(victim)
+        others = {".token.gcp-wif-new", ".token.gcp-wif-0123", ".other.gcp-wif-0123456789abcdef", LEFTOVER + "x"}
+        for name in others:
+            (tmp_path / name).write_bytes(b"theirs")
+        write_private({tmp_path / "token": b"secret"}, ROOTS)
         assert victim.read_bytes() == b"precious"
+        assert names(tmp_path) == {"victim", "token", LEFTOVER, *others}
 
     def test_a_hard_link_in_place_of_the_leftover_is_not_written_through(self, tmp_path: Path) -> None:
         victim = tmp_path / "victim"
         victim.write_bytes(b"precious")
-        os.link(victim, tmp_path / ".token.gcp-wif-new")
-        write_private({tmp_path / "token": b"secret"})
+        os.link(victim, tmp_path / LEFTOVER)
+        write_private({tmp_path / "token": b"secret"}, ROOTS)
         assert victim.read_bytes() == b"precious"
         assert (tmp_path / "token").read_bytes() == b"secret"
 
-    def test_waits_for_a_living_run_and_gives_up_in_the_end(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(files, "LOCK_SECONDS", 0.2)
-        staged = tmp_path / ".token.gcp-wif-new"
-        with staged.open("wb") as held:
+    def test_what_a_living_run_is_writing_stays(self, tmp_path: Path) -> None:
+        with (tmp_path / LEFTOVER).open("wb") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
-            with pytest.raises(InputError) as caught:
-                write_private({tmp_path / "token": b"x"})
-        assert caught.value.code == "WIF305"
-        assert staged.exists()
+            write_private({tmp_path / "token": b"x"}, ROOTS)
+        assert names(tmp_path) == {"token", LEFTOVER}
 
     def test_names_of_255_bytes_work(self, tmp_path: Path) -> None:
         target = tmp_path / ("ü" * 127)
-        write_private({target: b"x"})
+        write_private({target: b"x"}, ROOTS)
         assert target.read_bytes() == b"x"
 
-    def test_a_full_disk_replaces_nothing(self, fs: FakeFilesystem) -> None:
-        fs.set_disk_usage(4096, "/")
-        config, token = Path("/config"), Path("/token")
-        write_private({config: b"earlier config", token: b"earlier token"})
-        with pytest.raises(InputError) as caught:
-            write_private({config: b"new config", token: b"x" * 8192})
+    def test_a_full_disk_replaces_nothing(self, tmp_path: Path) -> None:
+        """The kernel's own refusal, by the limit on the size of a file; a really full disk is in the journeys."""
+        config, token = tmp_path / "config", tmp_path / "token"
+        write_private({config: b"earlier config", token: b"earlier token"}, ROOTS)
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+        try:
+            with pytest.raises(InputError) as caught:
+                write_private({config: b"new config", token: b"x" * 8192}, ROOTS)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, handler)
         assert caught.value.code == "WIF304"
         assert config.read_bytes() == b"earlier config"
         assert token.read_bytes() == b"earlier token"
-        assert {name for name in names(Path("/")) if "gcp-wif" in name} == set()
+        assert names(tmp_path) == {"config", "token"}
+
+    @pytest.mark.parametrize("earlier", [True, False])
+    def test_the_first_is_put_back_where_the_second_cannot_be_replaced(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: bool
+    ) -> None:
+        first, second = tmp_path / "a", tmp_path / "b"
+        if earlier:
+            first.write_bytes(b"earlier")
+        inode = first.stat().st_ino if earlier else None
+        real = os.rename
+
+        def refusing(source: str, target: str, **rest: int) -> None:
+            if target == "b":
+                raise OSError(errno.EPERM, "Operation not permitted")
+            real(source, target, **rest)
+
+        monkeypatch.setattr(os, "rename", refusing)
+        with pytest.raises(InputError) as caught:
+            write_private({first: b"new", second: b"new"}, ROOTS)
+        assert caught.value.code == "WIF303"
+        assert names(tmp_path) == ({"a"} if earlier else set())
+        if earlier:
+            assert (first.read_bytes(), first.stat().st_ino) == (b"earlier", inode)
 
     def test_an_interrupt_leaves_no_litter(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def interrupted(descriptor: int) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(files.os, "fsync", interrupted)
+        monkeypatch.setattr(os, "fsync", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            write_private({tmp_path / "token": b"x"})
+            write_private({tmp_path / "token": b"x"}, ROOTS)
         assert names(tmp_path) == set()
 
 
 class TestCheckDestination:
     def refusal(self, path: Path) -> str:
         with pytest.raises(InputError) as caught:
-            check_destination(path, origin="--output-file")
+            check_destination(path, ROOTS, origin="--output-file")
         assert "--output-file" in caught.value.message
         assert str(path.name) in caught.value.message
         return caught.value.code
@@ -174,11 +206,11 @@ class TestCheckDestination:
 
     def test_unwritable_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         # Root may write anywhere, so the kernel's answer is given here; the journey tests do it as another user.
-        monkeypatch.setattr(files.os, "access", lambda path, mode: False)
+        monkeypatch.setattr(os, "access", lambda path, mode, dir_fd: False)
         assert self.refusal(tmp_path / "token") == "WIF303"
 
     def test_missing_folders_are_fine_where_they_can_be_made(self, tmp_path: Path) -> None:
-        check_destination(tmp_path / "a" / "b" / "token", origin="--output-file")
+        check_destination(tmp_path / "a" / "b" / "token", ROOTS, origin="--output-file")
         assert names(tmp_path) == set()
 
 
@@ -262,14 +294,14 @@ class TestEditShared:
                 return real(descriptor, bytes(data[:4]))
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(files.os, "write", full)
+        monkeypatch.setattr(os, "write", full)
         with pytest.raises(InputError) as caught:
             edit_shared(shell, append(b"export X=1\n"), origin="it", create=True)
         assert caught.value.code == "WIF304"
         assert shell.read_bytes() == b"theirs\n"
 
     def test_a_lock_that_is_never_released_is_an_error(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(files, "LOCK_SECONDS", 0.2)
+        monkeypatch.setattr(limits, "LOCK_SECONDS", 0.2)
         shell = tmp_path / "env"
         with shell.open("ab") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
@@ -299,16 +331,27 @@ class TestEditShared:
         assert names(tmp_path) == {"env"}
 
 
-class TestRemovePrivate:
-    def test_removes_the_file_and_a_leftover(self, tmp_path: Path) -> None:
-        (tmp_path / "token").write_bytes(b"x")
-        (tmp_path / ".token.gcp-wif-new").write_bytes(b"half")
-        assert remove_private(tmp_path / "token") is True
-        assert names(tmp_path) == set()
+class TestWriteNew:
+    def test_mode_follows_the_umask(self, tmp_path: Path) -> None:
+        before = os.umask(0o027)
+        try:
+            write_new(tmp_path / "page", b"x", ROOTS, replace=False, origin="--html")
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE((tmp_path / "page").stat().st_mode) == 0o640
+        assert names(tmp_path) == {"page"}
 
-    def test_nothing_to_remove(self, tmp_path: Path) -> None:
-        assert remove_private(tmp_path / "token") is False
+    def test_an_earlier_file_is_replaced_only_where_that_was_asked_for(self, tmp_path: Path) -> None:
+        (tmp_path / "page").write_bytes(b"earlier")
+        with pytest.raises(InputError) as caught:
+            write_new(tmp_path / "page", b"new", ROOTS, replace=False, origin="--html")
+        assert caught.value.code == "WIF310"
+        assert (tmp_path / "page").read_bytes() == b"earlier"
+        write_new(tmp_path / "page", b"new", ROOTS, replace=True, origin="--html")
+        assert (tmp_path / "page").read_bytes() == b"new"
+        assert names(tmp_path) == {"page"}
 
-    def test_a_folder_is_not_removed(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError):
-            remove_private(tmp_path)
+    def test_a_missing_folder_is_not_made(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError) as caught:
+            write_new(tmp_path / "none" / "page", b"new", ROOTS, replace=True, origin="--html")
+        assert (caught.value.code, names(tmp_path)) == ("WIF303", set())

@@ -1,9 +1,8 @@
 """`gcp-wif apply`."""
 
-from gcp_wif.cli.apply_plan import ConfirmOptions, apply_plan
+from gcp_wif.cli.apply_plan import ConfirmOptions, Question, apply_plan
 from gcp_wif.cli.command import CommonOptions, command, terminal
-from gcp_wif.cli.commands.plan import PruneOptions
-from gcp_wif.cli.plans import AdminOptions, Session
+from gcp_wif.cli.plans import AdminOptions, PruneOptions, Session
 from gcp_wif.cli.propagation import WaitOptions, wait_for_propagation
 
 __all__ = ["main"]
@@ -17,7 +16,7 @@ def main(
     waiting: WaitOptions,
     common: CommonOptions,
 ) -> None:
-    """Make Google as the manifest says: show the plan, ask, and carry it out.
+    """Make Google as the manifest says: show the plan, ask, apply it.
 
     Interrupted or failed anywhere, the next run goes on from what is there. Other people's bindings, conditions and
     members are never touched.
@@ -28,7 +27,8 @@ def main(
 
     observed = observe(session.desired, session.clients, session.retry_policy, everywhere=prune.prune)
     found = plan(session.desired, observed, prune=prune.prune)
-    result = apply_plan(found, observed, session, confirm, out)
+    nothing = f"No changes. All {len(found.unchanged)} resources and policies are as the manifest says."
+    result = apply_plan(found, observed, session, Question(confirm.yes, nothing), out)
     if waiting.wait:
         result["propagation"] = wait_for_propagation(session, found, waiting, out)
     out.data(result)

@@ -9,6 +9,7 @@ from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context
 from gcp_wif.config_lint import MAX_FILE_BYTES, LintFinding, check_text
 from gcp_wif.errors import InputError, MissingExtraError
 from gcp_wif.files import read_bounded
+from gcp_wif.job.context import Context
 
 if TYPE_CHECKING:
     from gcp_wif.manifest import Manifest
@@ -33,10 +34,10 @@ class _Options(OptionGroup):
 
 @command(_Options, CommonOptions)
 def main(options: _Options, common: CommonOptions) -> None:
-    """Lint committed credential configs and manifests, offline; exit code 1 where something is wrong.
+    """Lint committed credential configs and manifests, offline.
 
-    Secrets, URLs that are not Google's, programs, forms that clients refuse, project IDs for numbers, paths that are
-    not absolute and, with --manifest, any difference from it.
+    Exit code 1 where something is wrong: secrets, URLs that are not Google's, programs, forms that clients refuse,
+    project IDs for numbers, paths that are not absolute and, with --manifest, any difference from it.
     """
     out, context = terminal(common), run_context()
     if not options.files:
@@ -45,7 +46,7 @@ def main(options: _Options, common: CommonOptions) -> None:
     if options.manifest is not None:
         from gcp_wif.cli.manifests import read_manifest
 
-        manifest = read_manifest(options.manifest, context.cwd)
+        manifest = read_manifest(options.manifest, context)
     found: dict[str, list[LintFinding]] = {}
     for name in options.files:
         data = read_bounded(Path(context.cwd, name), MAX_FILE_BYTES, origin="check")
@@ -53,12 +54,12 @@ def main(options: _Options, common: CommonOptions) -> None:
         found[name] = list(check_text(name, text, manifest=manifest, allow_executable=options.allow_executable))
     findings = [each for several in found.values() for each in several]
     for each in findings:
-        out.say(f"{each.file}:{each.line}: {each.code} {each.message}")
+        out.report(f"{each.file}:{each.line}: {each.code} {each.message}")
         for line in (*each.diff, *each.fix.splitlines()):
-            out.say(f"    {line}")
+            out.report(f"    {line}")
     if options.junit is not None:
-        _write_junit(Path(context.cwd, options.junit), found)
-    out.say(f"{len(found)} files, {len(findings)} findings")
+        _write_junit(Path(context.cwd, options.junit), found, context)
+    out.report(f"{len(found)} files, {len(findings)} findings")
     out.data({"checked": len(found), "findings": [_document(each) for each in findings]})
     raise typer.Exit(1 if findings else 0)
 
@@ -67,7 +68,7 @@ def _document(finding: LintFinding) -> dict[str, Any]:
     return finding._asdict() | {"diff": list(finding.diff)}
 
 
-def _write_junit(path: Path, found: dict[str, list[LintFinding]]) -> None:
+def _write_junit(path: Path, found: dict[str, list[LintFinding]], context: Context) -> None:
     try:
         from junitparser import Failure, JUnitXml, TestCase, TestSuite
     except ImportError:
@@ -85,4 +86,4 @@ def _write_junit(path: Path, found: dict[str, list[LintFinding]]) -> None:
     xml.add_testsuite(suite)
     buffer = io.BytesIO()
     xml.write(buffer)
-    write_new(path, buffer.getvalue(), replace=True, origin="--junit")
+    write_new(path, buffer.getvalue(), context.roots, replace=True, origin="--junit")

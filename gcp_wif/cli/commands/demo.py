@@ -37,9 +37,10 @@ print(f"{type(credentials).__module__}: access token of {len(credentials.token)}
 
 @command(CommonOptions)
 def main(common: CommonOptions) -> None:
-    """Show the whole path on the emulator: token, login, exports, google-auth, and gcloud where it is installed.
+    """Show the whole path on the emulator.
 
-    It takes a few seconds and leaves nothing behind. The exit code is not 0 if any step fails.
+    Token, login, exports, google-auth, and gcloud where it is installed. It takes a few seconds and leaves nothing
+    behind. The exit code is not 0 if any step fails.
     """
     out = terminal(common)
     try:

@@ -1,13 +1,12 @@
 """`gcp-wif doctor`."""
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, run_context, terminal
+from gcp_wif.cli.diagnosis import report_document, report_lines
 from gcp_wif.cli.options import ConfigFileOptions, TargetOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import InputError, MissingExtraError
@@ -15,12 +14,9 @@ from gcp_wif.files import write_new
 from gcp_wif.job.context import Context
 
 if TYPE_CHECKING:
-    from gcp_wif.doctor import Evidence, Finding, Report
+    from gcp_wif.doctor import Evidence
 
-__all__ = ["finding_lines", "main"]
-
-_MARKS = {"fine": "✓", "broken": "✗", "unknown": "?", "skipped": "·"}
-_COLOURS = {"fine": "green", "broken": "red", "unknown": "yellow", "skipped": "bright_black", "advice": "yellow"}
+__all__ = ["main"]
 
 
 class _Options(OptionGroup):
@@ -58,10 +54,11 @@ class _Options(OptionGroup):
 
 @command(TargetOptions, ConfigFileOptions, _Options, CommonOptions)
 def main(target: TargetOptions, config: ConfigFileOptions, options: _Options, common: CommonOptions) -> None:
-    """Say why Google refuses: the chain link by link, the first broken one, the evidence, and what fixes it.
+    """Say why Google refuses, on what evidence, and what fixes it.
 
-    From a job (its environment and files), a manifest (--manifest), Google (--live), or saved answers of gcloud. What
-    was not seen is unknown. Exit code 1 where a link is broken.
+    Shows the chain link by link, the first broken one last. From a job (its environment and files), a manifest
+    (--manifest), Google (--live), or saved answers of gcloud. What was not seen is unknown. Exit code 1 where a link is
+    broken.
     """
     out, context = terminal(common), run_context()
     if options.explain is not None:
@@ -72,15 +69,15 @@ def main(target: TargetOptions, config: ConfigFileOptions, options: _Options, co
     from gcp_wif.doctor import diagnose
 
     report = diagnose(_case(target, config, options, context, out))
-    colour = not context.environ.get("NO_COLOR") and context.environ.get("TERM") != "dumb"
-    _show(report, out, typer.style if colour else _unstyled)
     if options.html is not None:
         from gcp_wif.doctor.page import page
 
         path = Path(context.cwd, options.html)
-        write_new(path, page(report, context.clock()).encode(), replace=True, origin="--html")
+        write_new(path, page(report, context.clock()).encode(), context.roots, replace=True, origin="--html")
         out.say(f"page               {path}")
-    out.data(_document(report))
+    for line in report_lines(report, out.style):
+        out.report(line)
+    out.data(report_document(report))
     raise typer.Exit(1 if report.broken else 0)
 
 
@@ -101,7 +98,7 @@ def _case(
         except ImportError:
             raise MissingExtraError("admin", command="doctor --live") from None
     if options.error is not None:
-        text = sys.stdin.read(100_000) if options.error == "-" else options.error
+        text = context.stdin.read(100_000).decode(errors="replace") if options.error == "-" else options.error
         evidence = add_error(evidence, text, out)
     if evidence.refused is None and evidence.claims is None and evidence.provider is None and evidence.config is None:
         raise InputError(
@@ -110,81 +107,3 @@ def _case(
             code="WIF918",
         )
     return evidence
-
-
-def finding_lines(finding: "Finding") -> list[str]:
-    """A finding for people."""
-    lines = [f"{finding.code} {finding.link}: {finding.message}"]
-    if finding.expected:
-        lines.append(f"  expected  {finding.expected}")
-    if finding.found:
-        lines.append(f"  found     {finding.found}")
-    return lines + [f"  → {line}" for line in finding.fix]
-
-
-def _unstyled(text: str, **_: Any) -> str:
-    return text
-
-
-def _show(report: "Report", out: Terminal, style: Callable[..., str]) -> None:
-    """The tree; off a terminal its colours are dropped anyway."""
-    for link in report.links:
-        mark = style(f"{_MARKS[link.state]} {link.name:<10}", fg=_COLOURS[link.state])
-        out.say(f"{mark} {_plain(link.detail) or ('' if link.state != 'unknown' else 'not seen')}".rstrip())
-    if report.attributes:
-        out.say("")
-        for row in report.attributes:
-            value = _plain(row.value) if row.value is not None else "(not set)"
-            out.say(f"{row.target} = {value}  ({row.size} bytes)")
-    if report.trace:
-        out.say("")
-        for part in report.trace:
-            value = part.value if part.value is not None else f"error: {part.error}"
-            colour = "red" if part.depth == 0 and part.failed else None
-            out.say(f"{'  ' * part.depth}{style(_plain(value), fg=colour)}  ←  {_plain(part.text)}")
-    if report.principals:
-        out.say("")
-        for principal in report.principals:
-            out.say(_plain(principal))
-    for name, account in report.accounts.items():
-        out.say(f"this token is the identity {name}: {account}")
-    for finding in report.findings:
-        out.say("")
-        first, *rest = map(_plain, finding_lines(finding))
-        out.say(style(first, fg=_COLOURS[finding.level], bold=finding.level == "broken"))
-        for line in rest:
-            out.say(line)
-    if report.broken is None:
-        unseen = [link.name for link in report.links if link.state == "unknown"]
-        out.say("")
-        out.say(f"No broken link was found; not seen: {', '.join(unseen)}." if unseen else "Every link holds.")
-
-
-def _plain(text: str) -> str:
-    """Text of a claim or of Google's, which must not move the cursor or colour the terminal."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-
-
-def _document(report: "Report") -> dict[str, Any]:
-    broken = report.broken
-    return {
-        "broken": broken.code if broken else None,
-        "links": [link._asdict() for link in report.links],
-        "findings": [
-            {
-                "code": each.code,
-                "link": each.link,
-                "level": each.level,
-                "message": each.message,
-                "expected": each.expected,
-                "found": each.found,
-                "fix": list(each.fix),
-            }
-            for each in report.findings
-        ],
-        "claims": dict(report.claims),
-        "attributes": [row._asdict() for row in report.attributes],
-        "trace": [part._asdict() for part in report.trace],
-        "principals": list(report.principals),
-        "accounts": dict(report.accounts),
-    }

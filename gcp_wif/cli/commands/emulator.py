@@ -30,23 +30,23 @@ class _Options(OptionGroup):
         None
     )
     project: Annotated[
-        list[str] | None, typer.Option(metavar="ID=NUMBER", help="A project's number; may be given several times.")
+        list[str] | None, typer.Option(metavar="ID=NUMBER", help="Number of a project; may be given several times.")
     ] = None
 
 
 @command(_Options, CommonOptions)
 def main(options: _Options, common: CommonOptions) -> None:  # noqa: ARG001 - logging is started from it
-    """Serve Google's side of workload identity federation on 127.0.0.1, until Ctrl-C.
+    """Serve Google's side on 127.0.0.1, until Ctrl-C.
 
-    One line of JSON on stdout says where, when it is ready. Set GCP_WIF_EMULATOR_HOST, and GCP_WIF_EMULATOR_GRPC_HOST
-    for admin commands, to send gcp-wif there.
+    All that workload identity federation needs of it. One line of JSON on stdout says where, when it is ready. Set
+    GCP_WIF_EMULATOR_HOST, and GCP_WIF_EMULATOR_GRPC_HOST for admin commands, to send gcp-wif there.
     """
     try:
         from gcp_wif.emulator import Emulator
     except ImportError:
         raise MissingExtraError("emulator", command="emulator") from None
     given = options.manifest
-    manifest = read_manifest(given, run_context().cwd) if given is not None else None
+    manifest = read_manifest(given, run_context()) if given is not None else None
     projects = dict(_project(text) for text in options.project or [])
     try:
         emulator = Emulator(

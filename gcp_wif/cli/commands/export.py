@@ -1,21 +1,19 @@
 """`gcp-wif export`."""
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context, terminal
+from gcp_wif.cli.job_steps import export_document, run_export, say_how_to_source
 from gcp_wif.cli.options import ExportOptions
-from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import InputError
-from gcp_wif.job.context import Context
-from gcp_wif.job.export import STDOUT, export, export_lines, read_config, shell_file, weak_project
+from gcp_wif.job.export import STDOUT, export_lines, read_config, weak_project
 from gcp_wif.job.generate import config_path
 from gcp_wif.job.target import ProjectChoice
 from gcp_wif.names import ProjectId
 
-__all__ = ["main", "run_export"]
+__all__ = ["main"]
 
 
 class _Options(OptionGroup):
@@ -26,29 +24,12 @@ class _Options(OptionGroup):
     project_id: Annotated[str | None, typer.Option(help="Project ID to export.")] = None
 
 
-def run_export(
-    config: Path, project: ProjectChoice | None, options: ExportOptions, context: Context, out: Terminal
-) -> dict[str, Any]:
-    """Write or print the exports; returns the JSON shape."""
-    if options.to == STDOUT:
-        out.raw(export_lines(config, project, context.environ))
-        return {"shell_file": None}
-    done = export(config, project, shell_file(options.to, context), context.environ)
-    names = ", ".join(each.name for each in done.exports)
-    state = f"{done.added} lines added" if done.added else "nothing to add"
-    out.say(f"exports            {done.shell_file} ({state}): {names}")
-    return {
-        "shell_file": str(done.shell_file),
-        "lines_added": done.added,
-        "exports": {each.name: each.value for each in done.exports},
-    }
-
-
 @command(_Options, ExportOptions, CommonOptions)
 def main(options: _Options, sink: ExportOptions, common: CommonOptions) -> None:
-    """Append the exports to $BASH_ENV, so that the job's next shells find the credential config.
+    """Hand the variables to the job's next steps, through $BASH_ENV.
 
-    Lines are appended once; a changed value wins; other lines are never touched.
+    Lines are appended once; a changed value wins; other lines are never touched. For the present shell:
+    eval "$(gcp-wif export --to stdout)".
     """
     out, context = terminal(common), run_context()
     if common.as_json and sink.to == STDOUT:
@@ -57,4 +38,9 @@ def main(options: _Options, sink: ExportOptions, common: CommonOptions) -> None:
     project = weak_project(read_config(config))
     if options.project_id is not None:
         project = ProjectChoice(ProjectId.parse(options.project_id, origin="--project-id"), explicit=True)
-    out.data(run_export(config, project, sink, context, out))
+    if sink.to == STDOUT:
+        out.raw(export_lines(config, project, context.environ))
+        return
+    done = run_export(config, project, sink, context, out)
+    say_how_to_source(done, sink, context, out)
+    out.data(export_document(done))

@@ -62,7 +62,10 @@ class _Options(OptionGroup):
 
 @command(_Options, CommonOptions)
 def main(options: _Options, common: CommonOptions) -> None:
-    """Write a commented manifest, from flags and environment or from what exists in Google (--from-gcp)."""
+    """Write a commented manifest.
+
+    From flags and environment, from what exists in Google (--from-gcp), or from a CI file that logs in the old way.
+    """
     out, context = terminal(common), run_context()
     path = Path(context.cwd, options.manifest)
     if options.from_gcp and options.from_circleci is not None:
@@ -71,7 +74,7 @@ def main(options: _Options, common: CommonOptions) -> None:
     draft = _from_gcp(options, context, out) if options.from_gcp else _from_flags(options, context, logins)
     text = toml_text(draft)
     made = Manifest.parse(text, origin="this manifest")  # what it would refuse is not written
-    write_new(path, text.encode(), replace=options.force, origin="--manifest")
+    write_new(path, text.encode(), context.roots, replace=options.force, origin="--manifest")
     out.say(f"manifest           {path}")
     for note in draft.notes:
         out.warn(note)

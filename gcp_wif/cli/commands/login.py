@@ -1,16 +1,24 @@
 """`gcp-wif login`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, run_context, terminal
-from gcp_wif.cli.commands.export import run_export
-from gcp_wif.cli.commands.generate import choose_target, run_generate
-from gcp_wif.cli.commands.verify import run_verify
+from gcp_wif.cli.job_steps import (
+    export_document,
+    run_export,
+    run_generate,
+    run_verify,
+    say_how_to_source,
+    take_back,
+    verified_lines,
+    verify_document,
+)
 from gcp_wif.cli.options import ConfigFileOptions, ExportOptions, GenerateOptions, TargetOptions, TokenOptions
-from gcp_wif.errors import InputError
-from gcp_wif.job.export import STDOUT, shell_file
+from gcp_wif.cli.targets import choose_target
+from gcp_wif.errors import InputError, RefusedError
+from gcp_wif.job.export import STDOUT, export_lines, shell_file
 
 __all__ = ["main"]
 
@@ -34,12 +42,13 @@ def main(
 ) -> None:
     """Log the job in: `generate`, then `export`, then `verify`.
 
-    Where CLOUDSDK_AUTH_ACCESS_TOKEN is set the job is authenticated already, and nothing is done unless --force.
+    A refused login takes its exports back. Where CLOUDSDK_AUTH_ACCESS_TOKEN is set the job is authenticated already,
+    and nothing is done unless --force.
     """
     out, context = terminal(common), run_context()
     if context.environ.get(_AUTHENTICATED_VARIABLE) and not login.force:
         out.say(f"{_AUTHENTICATED_VARIABLE} is set: this job is authenticated already. Nothing was done; see --force.")
-        out.data({"already_authenticated": True})
+        out.data({"already_authenticated": True, "generate": None, "export": None, "verify": None})
         return
     if common.as_json and export.to == STDOUT:
         raise InputError("--json and --to stdout both want stdout.", code="WIF110")
@@ -53,8 +62,29 @@ def main(
     if export.to != STDOUT:
         shell_file(export.to, context)  # refused before anything is written
     chosen = choose_target(target, context)
-    done, generated = run_generate(chosen, (options, config, token), where, context, out)
-    result: dict[str, Any] = {"already_authenticated": False, "generate": generated}
-    result["export"] = run_export(done.config_path, chosen.project, export, context, out)
-    result["verify"] = run_verify(done.config_path, where, context, out) if login.verify else None
-    out.data(result)
+    written, generated = run_generate(chosen, (options, config, token), where, context, out)
+    exported = None if export.to == STDOUT else run_export(written.config_path, chosen.project, export, context, out)
+    if exported is not None:
+        out.so_far += f" The exports stand in {exported.shell_file}."
+    verified = None
+    if login.verify:
+        try:
+            verified = run_verify(written.config_path, where, context, out)
+        except (RefusedError, InputError):  # no login came of it; a service that is away may be back for the next step
+            if exported is not None:
+                take_back(exported, out)
+            raise
+        for line in verified_lines(verified):
+            out.say(line)
+    if exported is None:  # last, so that `eval` gets nothing from a login that is refused
+        out.raw(export_lines(written.config_path, chosen.project, context.environ))
+        return
+    say_how_to_source(exported, export, context, out)
+    out.data(
+        {
+            "already_authenticated": False,
+            "generate": generated,
+            "export": export_document(exported),
+            "verify": verify_document(verified) if verified else None,
+        }
+    )

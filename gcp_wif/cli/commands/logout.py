@@ -7,6 +7,7 @@ import typer
 from gcp_wif.ci import circleci
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context, terminal
 from gcp_wif.cli.options import ExportOptions
+from gcp_wif.errors import InputError
 from gcp_wif.job.export import STDOUT, shell_file
 from gcp_wif.job.exports import unset_words
 from gcp_wif.job.generate import config_path
@@ -24,14 +25,19 @@ class _Options(OptionGroup):
 
 @command(_Options, ExportOptions, CommonOptions)
 def main(options: _Options, export: ExportOptions, common: CommonOptions) -> None:
-    """Remove the token file, the credential config and the export lines that login wrote, and nothing else.
+    """Remove what login wrote, and nothing else.
 
-    With --to stdout it prints the `unset` for the present shell: eval "$(gcp-wif logout --to stdout)".
+    That is the token file, the credential config and the export lines. With --to stdout it prints the `unset` for the
+    present shell: eval "$(gcp-wif logout --to stdout)".
     """
     out, context = terminal(common), run_context()
     to_stdout = export.to == STDOUT
+    if common.as_json and to_stdout:
+        raise InputError("--json and --to stdout both want stdout.", code="WIF110")
+    out.so_far = "Run it again to remove what is left."
     known = not to_stdout and (export.to is not None or circleci.shell_file(context.environ) is not None)
-    done = logout(config_path(options.output_file, context), shell_file(export.to, context) if known else None)
+    config = config_path(options.output_file, context)
+    done = logout(config, shell_file(export.to, context) if known else None, context.roots)
     for warning in done.warnings:
         out.warn(warning)
     for path in done.removed:

@@ -1,28 +1,18 @@
 """`gcp-wif plan`."""
 
-from typing import Annotated
-
 import typer
 
-from gcp_wif.cli.command import CommonOptions, OptionGroup, command, terminal
-from gcp_wif.cli.plans import AdminOptions, Session, plan_document, show_plan
+from gcp_wif.cli.command import CommonOptions, command, terminal
+from gcp_wif.cli.plans import AdminOptions, PruneOptions, Session, plan_document, plan_lines
 
-__all__ = ["PruneOptions", "main"]
-
-
-class PruneOptions(OptionGroup):
-    """What becomes of the manifest's own grants that it no longer names."""
-
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Revoke them, on every account of the manifest's projects.")
-    ] = False
+__all__ = ["main"]
 
 
 @command(AdminOptions, PruneOptions, CommonOptions)
 def main(options: AdminOptions, prune: PruneOptions, common: CommonOptions) -> None:
-    """Show what `apply` would do; exit code 1 where there is something to do, 0 where not.
+    """Show what `apply` would do.
 
-    Needs permission to read alone, and changes nothing.
+    Exit code 1 where there is something to do, 0 where not. Needs permission to read alone, and changes nothing.
     """
     out = terminal(common)
     session = Session(options, out, "plan")
@@ -30,8 +20,11 @@ def main(options: AdminOptions, prune: PruneOptions, common: CommonOptions) -> N
 
     observed = observe(session.desired, session.clients, session.retry_policy, everywhere=prune.prune)
     found = plan(session.desired, observed, prune=prune.prune)
-    show_plan(found, out)
-    if found:
-        out.say(f"{len(found.changes)} to do. `gcp-wif apply` does it.")
+    for line in plan_lines(found, out.style):
+        out.report(line)
+    for warning in found.warnings:
+        out.warn(warning)
+    if not found:
+        out.report(f"No changes. All {len(found.unchanged)} resources and policies are as the manifest says.")
     out.data(plan_document(found))
     raise typer.Exit(1 if found else 0)

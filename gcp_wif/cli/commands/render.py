@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context, terminal
-from gcp_wif.cli.manifests import read_manifest
+from gcp_wif.cli.manifests import MANIFEST_NAME, read_manifest
 from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import InputError, MissingExtraError, shown
 
@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _KINDS = ("circleci", "orb", "terraform", "gcloud")
-_DEFAULT_MANIFEST = "gcp-wif.toml"
 
 
 class _Options(OptionGroup):
     what: Annotated[str, typer.Argument(metavar="circleci|orb|terraform|gcloud", help="What to render.")] = ""
     manifest: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The manifest. [default: gcp-wif.toml; the orb needs none]")
+        str | None, typer.Option(metavar="FILE", help="The manifest. [default: gcp-wif.toml here or in a folder above]")
     ] = None
     identity: Annotated[
         str | None, typer.Option(metavar="NAME", help="With circleci: a job for this identity alone.")
@@ -38,9 +37,10 @@ class _Options(OptionGroup):
 
 @command(_Options, CommonOptions)
 def main(options: _Options, common: CommonOptions) -> None:
-    """Print what to commit, made from the manifest: CircleCI's config, its two commands, Terraform, a gcloud script.
+    """Print what to commit, made from the manifest.
 
-    The same manifest gives the same bytes. With --json and --output-file, prints what was written.
+    CircleCI's config, its two commands (the orb needs no manifest), Terraform, or a gcloud script. The same manifest
+    gives the same bytes. With --json and --output-file, prints what was written.
     """
     out = terminal(common)
     _check(options, as_json=common.as_json)
@@ -50,8 +50,9 @@ def main(options: _Options, common: CommonOptions) -> None:
         return
     from gcp_wif.files import write_new
 
-    path = Path(run_context().cwd, options.output_file)
-    write_new(path, text.encode(), replace=True, origin="--output-file")
+    context = run_context()
+    path = Path(context.cwd, options.output_file)
+    write_new(path, text.encode(), context.roots, replace=True, origin="--output-file")
     out.say(f"{options.what:<18} {path}")
     out.data({"what": options.what, "output_file": str(path)})
 
@@ -84,8 +85,8 @@ def _rendered(options: _Options, out: Terminal) -> str:
         from gcp_wif.rendering.circleci import render_orb
 
         return render_orb()
-    name = options.manifest or _DEFAULT_MANIFEST
-    manifest = read_manifest(name, run_context().cwd)
+    name = options.manifest or MANIFEST_NAME  # as the text says it, the same from every folder of a repository
+    manifest = read_manifest(options.manifest, run_context())
     if options.what == "circleci":
         from gcp_wif.rendering.circleci import render_circleci
 
@@ -101,16 +102,16 @@ def _rendered(options: _Options, out: Terminal) -> str:
         out.warn(warning)
     if options.what == "gcloud":
         return render_gcloud(desired, name)
-    return render_terraform(manifest, desired, name, _existing(options, name, out) if options.import_existing else None)
+    return render_terraform(manifest, desired, name, _existing(options, out) if options.import_existing else None)
 
 
-def _existing(options: _Options, name: str, out: Terminal) -> "Existing":
+def _existing(options: _Options, out: Terminal) -> "Existing":
     """What Google has of the manifest; a deleted pool or provider is warned of."""
     from gcp_wif.cli.plans import AdminOptions, Session
     from gcp_wif.provisioning import observe
     from gcp_wif.rendering.terraform import existing_of
 
-    admin = AdminOptions(manifest=name, impersonate_service_account=options.impersonate_service_account)
+    admin = AdminOptions(manifest=options.manifest, impersonate_service_account=options.impersonate_service_account)
     session = Session(admin, out, "render terraform --import-existing")
     found = existing_of(session.desired, observe(session.desired, session.clients, session.retry_policy))
     for deleted in found.deleted:

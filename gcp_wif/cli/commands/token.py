@@ -2,13 +2,14 @@
 
 import json
 import logging
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context, terminal
 from gcp_wif.cli.options import TokenOptions
-from gcp_wif.cli.output import Terminal
+from gcp_wif.cli.output import JSON_VERSION, Terminal
 from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE
 from gcp_wif.errors import GcpWifError
 from gcp_wif.job.tokens import CheckedToken, obtain_token
@@ -25,7 +26,7 @@ class _Options(OptionGroup):
 
 @command(TokenOptions, _Options, CommonOptions)
 def main(token: TokenOptions, options: _Options, common: CommonOptions) -> None:
-    """Print a fresh subject token on stdout: the one command whose output is a secret.
+    """Print a fresh subject token on stdout: its output is a secret.
 
     With --executable-response it is the program of an executable credential source (AIP-4117): clients merge stderr
     into stdout, so nothing but the JSON answer is printed, and a failure is an answer too, with exit code 0.
@@ -38,7 +39,21 @@ def main(token: TokenOptions, options: _Options, common: CommonOptions) -> None:
     checked = _obtain(token)
     for warning in checked.warnings:
         out.warn(warning)
-    out.raw(checked.token.reveal().encode() + b"\n")
+    text = checked.token.reveal()
+    out.raw(_document(text, token, checked) if common.as_json else text.encode() + b"\n")
+
+
+def _document(text: str, token: TokenOptions, checked: CheckedToken) -> bytes:
+    """The JSON object; written raw, since everything else that is printed is stripped of tokens."""
+    expires = checked.token.claims.epoch("exp")
+    result = {
+        "version": JSON_VERSION,
+        "token": text,
+        "token_type": token.subject_token_type or DEFAULT_TOKEN_TYPE,
+        "expires_at": f"{datetime.fromtimestamp(expires, UTC):%Y-%m-%dT%H:%M:%SZ}" if expires is not None else None,
+        "warnings": list(checked.warnings),
+    }
+    return json.dumps(result, indent=2).encode() + b"\n"
 
 
 def _obtain(token: TokenOptions) -> CheckedToken:

@@ -13,6 +13,7 @@ from gcp_wif.job.exports import (
     CREDENTIALS_VARIABLES,
     PROJECT_VARIABLES,
     append_lines,
+    block_removed,
     exports,
     own_lines_removed,
     plain_lines,
@@ -154,3 +155,20 @@ def test_the_file_is_made_appended_once_and_followed_through_a_link(tmp_path: Pa
     assert export(CONFIG, WEAK, link, {}).added == 0
     assert shell.read_bytes() == before
     assert link.is_symlink()
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+@example(b"theirs", b"more\n")
+@example(b"theirs\\", b"more")
+@example(b"", b"")
+def test_what_a_refused_login_takes_back(before: bytes, later: bytes) -> None:
+    """Everybody else's bytes stay; where somebody appended meanwhile, on a line of their own."""
+    block = append_lines(before, exports(CONFIG, None), {})
+    assert block
+    assert block_removed(before + block, block) == before
+    assert block_removed(before, block) == before
+    left = block_removed(before + block + later, block)
+    assert left.replace(b"\n", b"") == (before + later).replace(b"\n", b"")
+    if later and before and not before.endswith(b"\n"):
+        assert left.startswith(before + b"\n")
+    assert block_removed(before, b"") == before

@@ -1,6 +1,6 @@
 """Which provider and account a job means."""
 
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 from hypothesis import given
@@ -26,6 +26,7 @@ ORB = dict(
     )
 )
 FAMILIES = (OURS, SEED, ORB)
+LAST = "GCP_PROJECT_NUMBER"
 NAME = "projects/123456789012/locations/global/workloadIdentityPools/circleci/providers/circleci-acme"
 TARGET = Target(
     ProviderName.parse(NAME, origin="x"),
@@ -50,6 +51,15 @@ def test_all_three_at_once_agree() -> None:
     assert resolve_target(TargetFlags(), OURS | SEED | ORB) == TARGET
 
 
+def test_the_last_fallback() -> None:
+    without = {name: value for name, value in OURS.items() if name != "PROJECT_NUMBER"}
+    assert resolve_target(TargetFlags(), without | {LAST: "123456789012"}) == TARGET
+    for family in FAMILIES:
+        error = refusal(family | {LAST: "999999999999"})
+        assert (error.code, next(iter(family)) in error.message, LAST in error.message) == ("WIF103", True, True)
+    assert refusal(OURS | {LAST: ""}).code == "WIF102"
+
+
 def test_flags_and_a_resource_name() -> None:
     flags = TargetFlags(project_number="123456789012", pool_id="circleci", provider_id="circleci-acme")
     assert resolve_target(flags._replace(service_account=TARGET.service_account), {}) == TARGET
@@ -64,6 +74,25 @@ def test_missing(place: int, family: int) -> None:
     error = refusal(environ)
     assert error.code == "WIF101"
     assert all(list(names)[place] in error.message for names in FAMILIES)
+
+
+@pytest.mark.parametrize("kept", [set(some) for size in range(3) for some in combinations(range(4), size)], ids=str)
+def test_all_that_is_missing_is_named_at_once(kept: set[int]) -> None:
+    """F: one missing variable was named a run, where four were missing."""
+    error = refusal({name: value for place, (name, value) in enumerate(OURS.items()) if place in kept})
+    assert error.code == "WIF101"
+    assert error.message.startswith(f"{4 - len(kept)} things are missing: ")
+    flags = ("--project-number", "--pool-id", "--provider-id", "--service-account")
+    for place, flag in enumerate(flags):
+        names = [*(list(family)[place] for family in FAMILIES), *([LAST] if place == 0 else []), flag]
+        assert all((name in error.hint) == (place not in kept) for name in names)
+    assert ("--direct" in error.hint) == (3 not in kept)
+
+
+def test_what_a_flag_gives_is_not_missing() -> None:
+    error = refusal({}, pool_id="circleci", service_account=TARGET.service_account)
+    assert error.message == "2 things are missing: the project number and the provider's ID."
+    assert refusal({}, provider=NAME).message.startswith("The service account is missing: ")
 
 
 @pytest.mark.parametrize("place", range(4))
@@ -111,9 +140,16 @@ def test_the_misnomer_holds_an_id() -> None:
     assert resolve_target(TargetFlags(), OURS | literal).project == expected
     assert resolve_target(TargetFlags(project_number="123456789012"), OURS | literal).project == expected
     assert resolve_target(TargetFlags(NAME), OURS | literal).project == expected
+    for number in ("GOOGLE_PROJECT_NUMBER", LAST):
+        without = {name: value for name, value in OURS.items() if name != "PROJECT_NUMBER"}
+        assert resolve_target(TargetFlags(), without | literal | {number: "123456789012"}).project == expected
     alone = {name: value for name, value in OURS.items() if name != "PROJECT_NUMBER"} | literal
     error = refusal(alone)
-    assert (error.code, "GCP_PROJECT_ID" in error.message) == ("WIF104", True)
+    assert (error.code, "GCP_PROJECT_ID holds the project ID 'acme-dev'" in error.message) == ("WIF104", True)
+    del alone["POOL_ID"]
+    error = refusal(alone)
+    assert error.message == "2 things are missing: the project number and the workload identity pool's ID."
+    assert "GCP_PROJECT_ID holds the project ID 'acme-dev', not the number." in error.hint
 
 
 def test_the_misnomer_holds_nonsense() -> None:
@@ -135,7 +171,9 @@ def test_a_manifest_decides_alone() -> None:
         assert caught.value.code == "WIF110"
 
 
-@given(st.dictionaries(st.sampled_from([name for family in FAMILIES for name in family]), st.text(max_size=30)))
+@given(
+    st.dictionaries(st.sampled_from([name for family in FAMILIES for name in family] + [LAST]), st.text(max_size=30))
+)
 def test_any_environment_is_a_target_or_a_refusal(environ: dict[str, str]) -> None:
     try:
         resolve_target(TargetFlags(), environ)

@@ -1,0 +1,160 @@
+"""What `login` does in turn, and `generate`, `export` and `verify` one by one.
+
+Each step loads its journey when it is called, so that `generate` does not wait for what `verify` needs.
+"""
+
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gcp_wif.cli.options import ConfigFileOptions, ExportOptions, GenerateOptions, TokenOptions
+from gcp_wif.cli.output import Terminal
+from gcp_wif.endpoints import Endpoints
+from gcp_wif.errors import RefusedError
+from gcp_wif.job.context import Context
+
+if TYPE_CHECKING:
+    from gcp_wif.job.export import Exported
+    from gcp_wif.job.generate import Generated
+    from gcp_wif.job.target import ProjectChoice, Target
+    from gcp_wif.job.verify import Verified
+
+__all__ = [
+    "export_document", "run_export", "run_generate", "run_verify", "say_how_to_source", "take_back", "verified_lines",
+    "verify_document",
+]  # fmt: skip
+
+
+def run_generate(
+    target: "Target",
+    options: tuple[GenerateOptions, ConfigFileOptions, TokenOptions],
+    endpoints: Endpoints,
+    context: Context,
+    out: Terminal,
+) -> tuple["Generated", dict[str, Any]]:
+    """Write the files; returns what was written, and its JSON shape."""
+    from gcp_wif.job.generate import generate
+
+    out.so_far = ""  # until the files are there, both or neither
+    done = generate(target, options[0].flags(*options[1:]), endpoints, context)
+    written = "The credential config is" if done.token_path is None else "The token file and the credential config are"
+    out.so_far = f"{written} written: `gcp-wif logout` removes what is there."
+    for warning in done.warnings:
+        out.warn(warning)
+    out.say(f"credential config  {done.config_path}")
+    if done.token_path:
+        out.say(f"subject token      {done.token_path}")
+    return done, {
+        "config_path": str(done.config_path),
+        "token_path": str(done.token_path) if done.token_path else None,
+        "provider": str(target.provider),
+        "service_account": target.service_account,
+        "warnings": list(done.warnings),
+    }
+
+
+def run_export(
+    config: Path, project: "ProjectChoice | None", options: ExportOptions, context: Context, out: Terminal
+) -> "Exported":
+    """Append the exports to the shell file."""
+    from gcp_wif.job.export import export, shell_file
+
+    done = export(config, project, shell_file(options.to, context), context.environ)
+    names = ", ".join(each.name for each in done.exports)
+    state = f"{done.added} lines added" if done.added else "nothing to add"
+    out.say(f"exports            {done.shell_file} ({state}): {names}")
+    return done
+
+
+def export_document(done: "Exported") -> dict[str, Any]:
+    """The JSON shape of an export."""
+    return {
+        "shell_file": str(done.shell_file),
+        "lines_added": done.added,
+        "exports": {each.name: each.value for each in done.exports},
+    }
+
+
+def take_back(done: "Exported", out: Terminal) -> None:
+    """Take the lines out again that this run appended; what was there before counts again."""
+    from gcp_wif.job.export import unexport
+
+    if not done.appended:
+        return
+    if unexport(done):
+        out.say(f"exports taken back {done.shell_file}: the next steps do not see them")
+    else:
+        out.warn(f"{done.shell_file} was changed meanwhile, so the exports stay there; `gcp-wif logout` removes them.")
+
+
+def say_how_to_source(done: "Exported", options: ExportOptions, context: Context, out: Terminal) -> None:
+    """How this very step gets the exports, and whether the next ones do by themselves."""
+    if all(each.weak or context.environ.get(each.name) == each.value for each in done.exports):
+        return
+    if options.to is not None:
+        out.say(f"to use them        . {shlex.quote(str(done.shell_file))}")
+        return
+    if _has_bash(context):
+        out.say('in this step       source "$BASH_ENV"   (the next bash steps have the exports by themselves)')
+        return
+    out.warn('There is no bash on the PATH, and only bash reads BASH_ENV. Begin each step with:  . "$BASH_ENV"')
+
+
+def _has_bash(context: Context) -> bool:
+    folders = context.environ.get("PATH", os.defpath).split(os.pathsep)
+    return any(os.access(os.path.join(folder, "bash"), os.X_OK) for folder in folders)  # noqa: PTH118 - as a shell does
+
+
+def run_verify(config: Path, endpoints: Endpoints, context: Context, out: Terminal) -> "Verified":
+    """Do the exchange.
+
+    Raises:
+        RefusedError: Google's refusal, ended by what the doctor makes of it.
+    """
+    from gcp_wif.job.verify import verify
+
+    try:
+        done = verify(config, endpoints, context)
+    except RefusedError as error:
+        raise _with_finding(error, config, context) from None
+    for warning in done.warnings:
+        out.warn(warning)
+    return done
+
+
+def verified_lines(done: "Verified") -> Iterator[str]:
+    """For people."""
+    account = done.service_account or "none: direct federation"
+    yield f"principal          {done.principal or 'not known from outside: the mapping of the provider decides'}"
+    yield f"service account    {account}"
+    yield f"access token       valid until {done.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def verify_document(done: "Verified") -> dict[str, Any]:
+    """The JSON shape of what Google granted."""
+    return {
+        "principal": done.principal,
+        "service_account": done.service_account,
+        "expires_at": f"{done.expires_at:%Y-%m-%dT%H:%M:%SZ}",
+        "warnings": list(done.warnings),
+    }
+
+
+def _with_finding(error: RefusedError, config: Path, context: Context) -> RefusedError:
+    """Google's refusal, ended by what the doctor makes of it with what a job has."""
+    try:
+        from gcp_wif.cli.evidence import case_of_job
+        from gcp_wif.doctor import diagnose
+        from gcp_wif.job.export import read_config
+
+        report = diagnose(case_of_job(read_config(config), context.clock(), error))
+    except Exception:  # a defect there must not hide the refusal, which is what matters
+        return error
+    found = report.broken
+    if found is None:
+        return error
+    lines = [found.message, *([f"found: {found.found}"] if found.found else []), *(f"- {line}" for line in found.fix)]
+    lines.append("Look closer: gcp-wif doctor, or where you may read Google: gcp-wif doctor --live")
+    return RefusedError(error.message, hint="\n".join(lines), code=error.code)
