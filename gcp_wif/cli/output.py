@@ -4,6 +4,7 @@
 repeats an argument cannot show a token either.
 """
 
+import contextlib
 import json
 import os
 import sys

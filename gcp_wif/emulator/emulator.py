@@ -6,8 +6,8 @@ from typing import Any, Self
 from gcp_wif.desired import Grant, from_manifest
 from gcp_wif.emulator.model.state import Clock, State
 from gcp_wif.emulator.model.token_issuer import TokenIssuer
-from gcp_wif.emulator.services.gateway import Answer, Gateway
-from gcp_wif.emulator.services.hosts import is_served
+from gcp_wif.emulator.services.gateway import Answer, Gateway, Request
+from gcp_wif.emulator.services.hosts import place_of
 from gcp_wif.emulator.transport import controls
 from gcp_wif.emulator.transport.grpc import serve_grpc
 from gcp_wif.emulator.transport.http import Application, serve
@@ -31,7 +31,8 @@ class Emulator:
         clock: the time; `Clock` over the real one by default.
 
     Raises:
-        OSError: a port is taken.
+        PortError: a port cannot be had; it says which.
+        OSError: the CA's file cannot be written.
     """
 
     def __init__(
@@ -57,7 +58,13 @@ class Emulator:
         self._proxy: Proxy | None = None
         try:
             if proxy_port is not None:
-                self._proxy = Proxy(proxy_port, self._server.port, self._grpc_port, is_served)
+                self._proxy = Proxy(
+                    proxy_port,
+                    self._server.port,
+                    self._grpc_port,
+                    lambda host: place_of(host) is not None,
+                    self._elsewhere,
+                )
         except OSError:
             self.stop()
             raise
@@ -85,6 +92,9 @@ class Emulator:
             self._proxy.stop()
         self._grpc_server.stop(None).wait(10)
         self._stop_http()
+
+    def _elsewhere(self, host: str) -> None:
+        self.gateway.refused(Request("CONNECT", host), 403)
 
     def _stop_http(self) -> None:
         self._server.shutdown()

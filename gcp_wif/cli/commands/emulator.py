@@ -42,7 +42,7 @@ def main(options: _Options, common: CommonOptions) -> None:  # noqa: ARG001 - lo
     GCP_WIF_EMULATOR_HOST, and GCP_WIF_EMULATOR_GRPC_HOST for admin commands, to send gcp-wif there.
     """
     try:
-        from gcp_wif.emulator import Emulator
+        from gcp_wif.emulator import Emulator, PortError
     except ImportError:
         raise MissingExtraError("emulator", command="emulator") from None
     given = options.manifest
@@ -52,9 +52,18 @@ def main(options: _Options, common: CommonOptions) -> None:  # noqa: ARG001 - lo
         emulator = Emulator(
             port=options.port, grpc_port=options.grpc_port, proxy_port=options.proxy_port, projects=projects
         )
-    except OSError:
-        taken = " or ".join(str(port) for port in (options.port, options.grpc_port, options.proxy_port) if port)
-        raise InputError(f"Port {taken} of 127.0.0.1 is taken.", hint="0 takes a free one.", code="WIF119") from None
+    except PortError as error:
+        raise InputError(
+            f"Port {error.port} of 127.0.0.1 cannot be used: {error.strerror}.",
+            hint="0 takes a free one.",
+            code="WIF119",
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"The certificate of the emulator's CA could not be written to the temporary folder: {error.strerror}.",
+            hint="Set TMPDIR to a folder that this user may write to, or leave --proxy-port out.",
+            code="WIF620",
+        ) from None
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

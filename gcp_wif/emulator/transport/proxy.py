@@ -2,31 +2,28 @@
 
 A client that is told of the proxy and of its CA (`environ`) runs with its production config, byte for byte. What it
 asks of another host is refused, so that nothing leaves loopback. TLS ends here, with a certificate for each host from a
-CA that is made at each start (trustme); behind it are the emulator's own two servers: HTTP/1.1, and for a client that
-speaks HTTP/2 alone, which is how gRPC is recognised, the gRPC one.
+CA of this very start; behind it are the emulator's own two servers: HTTP/1.1, and for a client that speaks HTTP/2
+alone, which is how gRPC is recognised, the gRPC one.
 """
 
 import contextlib
 import selectors
 import socket
 import ssl
-import tempfile
 import threading
+import time
 from collections.abc import Callable
-from pathlib import Path
-from socketserver import StreamRequestHandler, ThreadingTCPServer
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
-import trustme
+from gcp_wif import limits
+from gcp_wif.emulator.transport.authority import PROTOCOLS, Authority
+from gcp_wif.emulator.transport.ports import PortError, listening_on
 
-__all__ = ["Proxy"]
+__all__ = ["CA_VARIABLES", "Proxy"]
 
-_MAX_HEAD = 16 * 1024
-_HEAD_SECONDS = 30
-_IDLE_SECONDS = 120
 _CHUNK = 64 * 1024
 _OPEN = b"HTTP/1.1 200 Connection established\r\n\r\n"
-_HTTP1, _HTTP2 = "http/1.1", "h2"
 
 CA_VARIABLES = (
     "SSL_CERT_FILE",  # OpenSSL, and with it Python's ssl, Go and curl
@@ -34,7 +31,7 @@ CA_VARIABLES = (
     "CURL_CA_BUNDLE",
     "NODE_EXTRA_CA_CERTS",
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
-    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
+    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",  # gcloud, which hands it on to gsutil
     "HTTPLIB2_CA_CERTS",
     "AWS_CA_BUNDLE",
 )
@@ -49,21 +46,32 @@ class Proxy:
         http_port: of the emulator's HTTP server.
         grpc_port: of its gRPC server.
         serves: whether a host is one of Google's or of an issuer.
+        refused: is told of every host that is none.
 
     Raises:
-        OSError: the port is taken.
+        PortError: the port cannot be had.
+        OSError: the CA's file cannot be written.
     """
 
-    def __init__(self, port: int, http_port: int, grpc_port: int, serves: Callable[[str], bool]) -> None:
-        self._ports = {_HTTP1: http_port, _HTTP2: grpc_port}
+    def __init__(
+        self,
+        port: int,
+        http_port: int,
+        grpc_port: int,
+        serves: Callable[[str], bool],
+        refused: Callable[[str], None],
+    ) -> None:
+        self._ports = dict(zip(PROTOCOLS, (http_port, grpc_port), strict=True))
         self._serves = serves
-        self._contexts: dict[str, ssl.SSLContext] = {}
-        self._lock = threading.Lock()
-        self._authority = trustme.CA(organization_name="gcp-wif emulator")
-        self._server = _Server(port, self)
-        self._folder = tempfile.TemporaryDirectory(prefix="gcp-wif-ca-")
-        self.ca = Path(self._folder.name, "ca.pem")
-        self._authority.cert_pem.write_to_path(str(self.ca))
+        self._refused = refused
+        self._authority = Authority()
+        try:
+            with listening_on(port):
+                self._server = _Server(port, self)
+        except PortError:
+            self._authority.close()
+            raise
+        self.ca = self._authority.path
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
@@ -73,8 +81,12 @@ class Proxy:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def environ(self) -> dict[str, str]:
-        """The variables that send clients here; loopback itself stays outside the proxy."""
-        proxies = dict.fromkeys(("HTTPS_PROXY", "https_proxy"), self.url)
+        """The variables that send clients here; loopback itself stays outside the proxy.
+
+        Plain http goes to the proxy too, which refuses it: a client that looks for a metadata server must not find
+        the one of the machine that the tests run on.
+        """
+        proxies = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), self.url)
         direct = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
         return proxies | direct | dict.fromkeys(CA_VARIABLES, str(self.ca))
 
@@ -83,36 +95,49 @@ class Proxy:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
-        self._folder.cleanup()
+        self._authority.close()
 
-    def handle(self, client: socket.socket, head: bytes) -> None:
-        """Serve one connection whose request head has been read."""
+    def handle(self, client: socket.socket) -> None:
+        """Serve one connection until it ends.
+
+        Raises:
+            OSError: the client went away, breaks TLS off, or does not trust the CA; its own connection ends, no other.
+        """
+        head = _head(client)
+        if head is None:
+            return
         host = _target(head)
         if host is None or not self._serves(host):
-            refused = f"{host or 'this request'} is refused: the emulator is Google and the issuers, and nothing leaves"
-            body = f"{refused} this machine.\n".encode()
-            client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nConnection: close\r\n")
-            client.sendall(f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            self._refused(host or "")
+            _refuse(client, host)
             return
+        client.settimeout(limits.PROXY_HEAD_SECONDS)
         client.sendall(_OPEN)
-        client.settimeout(_HEAD_SECONDS)
-        with self._context(host).wrap_socket(client, server_side=True) as secure:
-            port = self._ports[secure.selected_alpn_protocol() or _HTTP1]
-            with socket.create_connection(("127.0.0.1", port), timeout=_HEAD_SECONDS) as inner:
+        with self._authority.context(host).wrap_socket(client, server_side=True) as secure:
+            port = self._ports[secure.selected_alpn_protocol() or PROTOCOLS[0]]
+            with socket.create_connection(("127.0.0.1", port), timeout=limits.PROXY_HEAD_SECONDS) as inner:
                 _relay(secure, inner)
             secure.settimeout(1)
             secure.unwrap()  # without close_notify a client may take the answer for one that was cut
 
-    def _context(self, host: str) -> ssl.SSLContext:
-        with self._lock:
-            if host not in self._contexts:
-                made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                made.minimum_version = ssl.TLSVersion.TLSv1_2
-                # In the server's order: HTTP/2 is left to those who speak nothing else, which is gRPC.
-                made.set_alpn_protocols([_HTTP1, _HTTP2])
-                self._authority.issue_cert(host).configure_cert(made)
-                self._contexts[host] = made
-            return self._contexts[host]
+
+def _head(client: socket.socket) -> bytes | None:
+    """The request's head; ``None`` where it does not end within the limits.
+
+    Byte by byte: what follows the head belongs to TLS.
+    """
+    head = b""
+    deadline = time.monotonic() + limits.PROXY_HEAD_SECONDS
+    while not head.endswith(b"\r\n\r\n"):
+        left = deadline - time.monotonic()
+        if left <= 0 or len(head) >= limits.MAX_PROXY_HEAD_BYTES:
+            return None
+        client.settimeout(left)
+        more = client.recv(1)
+        if not more:
+            return None
+        head += more
+    return head
 
 
 def _target(head: bytes) -> str | None:
@@ -124,45 +149,62 @@ def _target(head: bytes) -> str | None:
     return host.lower() if port == "443" else None
 
 
+def _refuse(client: socket.socket, host: str | None) -> None:
+    shown = host if host and host.isascii() and host.isprintable() else "This request"
+    body = f"{shown} is refused: the emulator is Google and the issuers, and nothing leaves this machine.\n".encode()
+    head = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+    client.sendall(head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+
 def _relay(secure: ssl.SSLSocket, inner: socket.socket) -> None:
-    """Copy both ways until one side ends, or nothing is said for a while."""
+    """Copy both ways until the server ends, or nothing is said for a while.
+
+    A client that ends its own half first still gets its answer (RFC 8446, section 6.1).
+    """
     with selectors.DefaultSelector() as selector:
-        for each in (secure, inner):
-            each.settimeout(_IDLE_SECONDS)
-            selector.register(each, selectors.EVENT_READ)
-        while True:
-            # TLS may hold decrypted bytes that no selector sees.
-            ready = [secure] if secure.pending() else [key.fileobj for key, _ in selector.select(_IDLE_SECONDS)]
-            if not ready:
-                return
+        selector.register(secure, selectors.EVENT_READ)
+        selector.register(inner, selectors.EVENT_READ)
+        while ready := _ready(selector, secure):
             for source in ready:
-                data = source.recv(_CHUNK)  # type: ignore[union-attr]  # only sockets are registered
-                if not data:
+                data = _read(source)
+                if data:
+                    sink = inner if source is secure else secure
+                    sink.settimeout(limits.PROXY_IDLE_SECONDS)
+                    sink.sendall(data)
+                elif data is not None and source is secure:
+                    selector.unregister(secure)
+                    inner.shutdown(socket.SHUT_WR)
+                elif data is not None:
                     return
-                (inner if source is secure else secure).sendall(data)
 
 
-class _Handler(StreamRequestHandler):
-    rbufsize = 0  # what follows the head belongs to TLS
-    timeout = _HEAD_SECONDS
+def _ready(selector: selectors.BaseSelector, secure: ssl.SSLSocket) -> list[Any]:
+    if secure in (key.fileobj for key in selector.get_map().values()) and secure.pending():
+        return [secure]  # decrypted bytes, which no selector sees
+    return [key.fileobj for key, _ in selector.select(limits.PROXY_IDLE_SECONDS)]
 
+
+def _read(source: socket.socket) -> bytes | None:
+    """What has come; ``None`` where that is not yet a whole record of TLS, or one without data."""
+    source.settimeout(0)
+    try:
+        return source.recv(_CHUNK)
+    except (ssl.SSLWantReadError, BlockingIOError):
+        return None
+
+
+class _Handler(BaseRequestHandler):
     def handle(self) -> None:
-        head = b""
-        # A client that went away, breaks TLS off or does not trust the CA ends its own connection alone.
+        server: Any = self.server
         with contextlib.suppress(OSError):
-            while not head.endswith(b"\r\n\r\n"):
-                more = self.connection.recv(1) if len(head) < _MAX_HEAD else b""
-                if not more:
-                    return
-                head += more
-            server: Any = self.server
-            server.proxy.handle(self.connection, head)
+            server.proxy.handle(self.request)
 
 
 class _Server(ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128
 
     def __init__(self, port: int, proxy: Proxy) -> None:
         self.proxy = proxy
