@@ -1,6 +1,7 @@
 # Everything from a bare checkout, on a machine that has Python 3.11 or newer.
 #   make demo   the whole story on the emulator, with real clients
 #   make test   every test
+#   make fuzz   new random examples for the property tests, for about two minutes; SEED=N repeats a round
 #   make lint   style, types, and the import rules
 #   make bench  paired timings; read the docstrings under tests/benchmarks
 
@@ -9,7 +10,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test fuzz lint bench clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.installed
@@ -18,6 +19,9 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/coverage erase
 	$(BIN)/pytest --numprocesses=auto --cov --cov-report=term $(PYTEST_ARGS)
+
+fuzz: $(VENV)/.installed-dev
+	@$(BIN)/python tests/support/fuzz.py $(if $(SEED),--seed $(SEED))
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, Never
 
+from gcp_wif import secrets
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, shown
 from gcp_wif.names import ProviderName, ServiceAccountEmail
@@ -222,6 +223,7 @@ class _Reader:
             document = None
         if not isinstance(document, dict):
             self._refuse("not a JSON object, so not a credential config.", code="WIF401")
+        secrets.remember_in(document)
         kind = document.get("type")
         if kind != "external_account":
             self._refuse(

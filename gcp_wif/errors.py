@@ -5,11 +5,17 @@ do (``hint``), and a stable ``code`` that scripts and `gcp-wif doctor --explain`
 exits the process; the command line turns ``exit_code`` into the process's own.
 
 A message may name a flag, a variable, a path or a claim. It never holds a token: values that came from outside go
-through `shown` first.
+through `shown` first, texts of servers through `safe_text.one_line`. Whatever it holds, a message is one line without
+control characters and is bounded, because an error is where all that came from outside meets.
 """
 
 import re
 from typing import ClassVar
+
+from gcp_wif import secrets
+from gcp_wif.install import install_command
+from gcp_wif.limits import MESSAGE_CHARACTERS, OUTSIDE_CHARACTERS
+from gcp_wif.safe_text import one_line, visible
 
 __all__ = [
     "GcpWifError",
@@ -18,13 +24,13 @@ __all__ = [
     "RefusedError",
     "StoppedError",
     "UnavailableError",
+    "from_outside",
     "hide_tokens",
     "shown",
 ]
 
 _SECRET_SHAPES = r"eyJ|ya29\.|-----BEGIN|[A-Za-z0-9+/_=.-]{65,}"  # noqa: S105 - a pattern
 _SHOWN_CHARACTERS = 120
-_TOKEN_SHAPES = r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}|ya29\.[A-Za-z0-9_.-]+"  # noqa: S105 - a pattern
 
 
 class GcpWifError(Exception):
@@ -39,9 +45,9 @@ class GcpWifError(Exception):
     exit_code: ClassVar[int] = 2
 
     def __init__(self, message: str, *, hint: str | None = None, code: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = one_line(message, MESSAGE_CHARACTERS)
+        super().__init__(self.message)
+        self.hint = visible(hint[:MESSAGE_CHARACTERS]) if hint is not None else None
         self.code = code
 
     def __str__(self) -> str:
@@ -57,7 +63,7 @@ class MissingExtraError(InputError):
 
     def __init__(self, extra: str, *, command: str) -> None:
         super().__init__(
-            f"`gcp-wif {command}` needs the extra `{extra}`: run  pip install 'gcp-wif[{extra}]'",
+            f"`gcp-wif {command}` needs the extra `{extra}`: run  {install_command(extra)}",
             code="WIF002",
         )
         self.extra = extra
@@ -85,9 +91,10 @@ def shown(value: str) -> str:
     """Return ``value`` quoted for a message, unless it may be a secret.
 
     People put a token into the wrong variable. Anything that resembles a JWT, an access token, a key or another long
-    run of base64 characters is replaced by its length, and control characters are escaped.
+    run of base64 characters, or holds a piece of a secret that this run handled, is replaced by its length, and control
+    characters are escaped.
     """
-    if re.search(_SECRET_SHAPES, value):
+    if re.search(_SECRET_SHAPES, value) or secrets.seen(value):
         return f"a value of {len(value)} characters (not shown, it may be a secret)"
     if len(value) > _SHOWN_CHARACTERS:
         return f"{value[:_SHOWN_CHARACTERS]!r}… ({len(value)} characters)"
@@ -95,5 +102,10 @@ def shown(value: str) -> str:
 
 
 def hide_tokens(text: str) -> str:
-    """Replace every JWT and every access token of Google's in ``text``, for words that came from elsewhere."""
-    return re.sub(_TOKEN_SHAPES, "(token hidden)", text)
+    """Replace every secret in ``text``, known by its shape or by its value (`gcp_wif.secrets`)."""
+    return secrets.hide(text)
+
+
+def from_outside(text: str) -> str:
+    """What a server or a library said, for a message: without secrets, on one line, and bounded."""
+    return one_line(hide_tokens(text), OUTSIDE_CHARACTERS)

@@ -1,4 +1,48 @@
-"""Limits of what is read, kept and waited for, in one place. No imports: every run of a command may load this."""
+"""The limits of what gcp-wif reads, waits for and shows: one place, so that a reviewer sees them side by side.
+
+Plain constants; no imports. Sizes are bytes or characters, times are seconds.
+"""
+
+ANSWER_BYTES = 1 << 20
+"""The largest answer to one request of a job's exchange, as sent and as decoded. Google's have at most some 10 KiB."""
+
+ADMIN_ANSWER_BYTES = 10 << 20
+"""The largest answer to one request of an admin, as sent and as decoded. A full page of providers has about 2 MiB."""
+
+ANSWER_CHUNK_BYTES = 16 * 1024
+"""How much of an answer is read, or decompressed, at a time."""
+
+ANSWER_SECONDS = 90.0
+"""The longest that one request of a job's exchange may take, with its retries, until the last byte was read. Retries
+alone take about half a minute; Google answers within a second."""
+
+SILENCE_SECONDS = 10.0
+"""The longest that a server of a job's exchange may say nothing, at any point."""
+
+PAGES = 1_000
+"""The most pages of one list: a server that always names a next one is not followed for ever."""
+
+MESSAGE_CHARACTERS = 8_000
+"""The longest message of an error, after which it is cut."""
+
+OUTSIDE_CHARACTERS = 2_000
+"""The longest text of a server that is repeated in a message, after which it is cut."""
+
+CLAIMS_BYTES = 64 * 1024
+"""The largest file of claims that is read in place of a token: twice what the largest token holds, for white space."""
+
+SECRET_CHARACTERS = 64 * 1024
+"""How much of one secret is searched for in the output. The largest subject token that is accepted has half of it."""
+
+SECRETS = 500
+"""How many secrets are searched for; beyond, the older half is forgotten. A job handles about five, an agent one an
+hour."""
+
+SECRET_FRAGMENT = 12
+"""The shortest piece of a secret that is hidden, in characters, white space apart: less is no use to anybody."""
+
+SECRET_WHOLE = 6
+"""The shortest secret that is searched for at all: hiding shorter ones would blank out ordinary words."""
 
 LOCK_SECONDS = 20.0
 """How long to wait for another run of gcp-wif that writes the same file: far longer than any such write takes."""
@@ -23,3 +67,18 @@ PROXY_HEAD_SECONDS = 30
 
 PROXY_IDLE_SECONDS = 120
 """How long a connection through the emulator's proxy may say nothing; gRPC channels open a new one by themselves."""
+
+CI_CONFIG_BYTES = 1_000_000
+"""The largest config of a CI system that is read. The largest that CircleCI's own orbs and examples have is 60 KB."""
+
+YAML_NODES = 50_000
+"""The most values, keys included, that a YAML file may write down; a config of 3,000 lines has about 12,000."""
+
+YAML_EXPANDED_NODES = 200_000
+"""The most that it may have once each alias stands for what it names: aliases of aliases multiply without end."""
+
+YAML_DEPTH = 64
+"""How deep YAML may be nested; a CI config is about 15 deep."""
+
+INSTALL_CHARACTERS = 1_000
+"""The longest command that installs gcp-wif: one line of a shell script."""

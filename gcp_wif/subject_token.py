@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Never
 
+from gcp_wif import secrets
 from gcp_wif.errors import InputError
 
 __all__ = [
@@ -35,6 +36,8 @@ JWT_TOKEN_TYPES = frozenset({"urn:ietf:params:oauth:token-type:jwt", "urn:ietf:p
 """The subject token types (RFC 8693, section 3) whose tokens are JWTs and are checked as such."""
 
 _CLOCK_SKEW_SECONDS = 60
+_YEAR_10000 = 253_402_300_800  # no client's datetime holds more
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _JWT = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
 
 
@@ -62,11 +65,14 @@ class UnverifiedClaims(Mapping[str, Any]):
         return value if isinstance(value, str) else None
 
     def epoch(self, name: str) -> float | None:
-        """The claim ``name`` where it is a number of seconds since 1970 (RFC 7519 NumericDate), else ``None``."""
+        """The claim ``name`` where it is a number of seconds since 1970 (RFC 7519 NumericDate), else ``None``.
+
+        A number that is no time is none either: negative, infinite, not a number, or beyond the year 9999.
+        """
         value = self._claims.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
-        return float(value)
+        return float(value) if 0 <= value < _YEAR_10000 else None
 
 
 class SubjectToken:
@@ -94,6 +100,7 @@ class SubjectToken:
             InputError: WIF202 where it is empty, WIF203 where it cannot be a token.
         """
         value = text.strip()
+        secrets.remember(value)  # also where it is refused: it may be half a token
         if not value:
             raise InputError(
                 f"{origin} is set, but empty.",
@@ -158,15 +165,28 @@ def _parse_jwt(value: str, origin: str) -> UnverifiedClaims:
     if not isinstance(header, dict) or not isinstance(header.get("alg"), str):
         refuse("its first part is not a JOSE header", "It may have been cut or altered on the way.")
     if not isinstance(payload, dict):
-        refuse("its second part is not a JSON object", "It may have been cut or altered on the way.")
+        refuse(
+            "its second part is not a JSON object",
+            "It may have been cut or altered on the way. NaN, Infinity and half a character (a lone surrogate) are "
+            "not JSON either.",
+        )
     return UnverifiedClaims(payload)
 
 
 def _json_part(part: str) -> object:
     try:
-        return json.loads(base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True))
+        data = base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
+        found = json.loads(data, parse_constant=_no_constant)
+        if _SURROGATE.search(data):  # half a character can be neither compared, counted nor written
+            json.dumps(found, ensure_ascii=False).encode()
     except (binascii.Error, ValueError, RecursionError):
         return None
+    return found
+
+
+def _no_constant(name: str) -> Never:
+    """Python takes NaN and Infinity for JSON; RFC 8259 does not, and neither does Google."""
+    raise ValueError(name)
 
 
 def check_times(claims: UnverifiedClaims, now: float, *, origin: str) -> None:
@@ -181,8 +201,15 @@ def check_times(claims: UnverifiedClaims, now: float, *, origin: str) -> None:
         InputError: WIF204 expired, WIF205 not valid yet or without usable times.
     """
     expires, issued, not_before = (claims.epoch(name) for name in ("exp", "iat", "nbf"))
-    if expires is None:
-        raise InputError(f"The token in {origin} has no usable `exp` claim.", code="WIF205")
+    given = {"exp": expires} | {name: claims.epoch(name) for name in ("iat", "nbf") if name in claims}
+    for name, value in given.items():
+        if value is None:
+            raise InputError(
+                f"The token in {origin} has no usable `{name}` claim.",
+                hint="It must be a number of seconds since 1970, before the year 10000 (RFC 7519, NumericDate).",
+                code="WIF205",
+            )
+    assert expires is not None  # noqa: S101 - for mypy: refused above
     if expires <= now:
         raise InputError(
             f"The token in {origin} expired at {_utc(expires)}; it is now {_utc(now)}.",

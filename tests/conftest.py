@@ -13,20 +13,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import hypothesis
+import hypothesis_profiles
 import pytest
 from google_setup import Google
 from rules import circleci_claims
 
 from gcp_wif.emulator import Emulator
 from gcp_wif.job.context import Context
+from gcp_wif.secrets import isolated
 
 NOW = 1_800_000_000.0
 
-# Machines are shared: an example that took long says nothing about the code. Where a landing hangs on it the examples
-# are the same every time; everywhere else they are new ones, so that they go on finding things.
-hypothesis.settings.register_profile("gcp-wif", deadline=None, derandomize=os.environ.get("CI") == "true")
-hypothesis.settings.load_profile("gcp-wif")
+hypothesis_profiles.register()
 
 
 @pytest.fixture
@@ -95,6 +93,13 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         real(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_its_own() -> Iterator[None]:
+    """What one test handled is not hidden in the next one."""
+    with isolated():
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

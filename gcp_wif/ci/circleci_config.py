@@ -1,19 +1,22 @@
-"""An existing ``.circleci/config.yml``: where it logs in to Google Cloud the old way, and what comes in its place.
+"""An existing ``.circleci/config.yml``: where it logs in to Google Cloud the old way.
 
 Found are the inline commands of CircleCI's page on OpenID Connect tokens, under whatever name, by the gcloud commands
 in them, and the step ``setup`` of the orb ``circleci/gcp-cli`` with ``use_oidc``. Pure.
+
+The file may be anybody's. A part of it that has another form than CircleCI's is passed over, and every name in a
+`Login` is somebody's text: whoever writes it somewhere quotes it for the language there.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from gcp_wif.errors import InputError, MissingExtraError
+from gcp_wif.ci import bounded_yaml
+from gcp_wif.errors import InputError, shown
 
-__all__ = ["MAX_CONFIG_BYTES", "Login", "find_logins", "replacement"]
+__all__ = ["Login", "find_logins"]
 
-MAX_CONFIG_BYTES = 3_000_000
-"""CircleCI's own limit for a config file is of this order; larger files are not read."""
-
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MARKS = ("create-cred-config", "gcloud auth login")
 _PARAMETERS = {
     "project_number": ("project_id", "google_project_number", "project_number"),
@@ -62,56 +65,26 @@ def find_logins(text: str, *, origin: str) -> list[Login]:
     """Every job of the config that logs in to Google Cloud with a token of CircleCI's.
 
     Raises:
-        InputError: WIF123 where it is no CircleCI config.
+        InputError: WIF123 where it is not a CircleCI config, WIF741 where it is beyond a limit.
         MissingExtraError: WIF002, the extra ``admin`` is not installed.
     """
     config = _load(text, origin)
     commands = {name: body for name, body in _table(config, "commands").items() if isinstance(body, dict)}
     logins = {name: body for name, body in commands.items() if _mentions(body.get("steps"))}
-    orbs = {name for name, source in _table(config, "orbs").items() if str(source).startswith("circleci/gcp-cli@")}
+    orbs = {name for name, source in _table(config, "orbs").items() if _text(source).startswith("circleci/gcp-cli@")}
     found = []
     for job, body in _table(config, "jobs").items():
-        steps = [_step(step) for step in (body.get("steps") or [])] if isinstance(body, dict) else []
+        steps = [_step(step) for step in _list(body.get("steps"))] if isinstance(body, dict) else []
         used = [(name, given) for name, given in steps if _logs_in(name, given, logins, orbs)]
         if used:
             found.append(_login(str(job), used, logins, config))
     return found
 
 
-def replacement(logins: list[Login], manifest: str, identities: Mapping[str, str]) -> str:
-    """What to write into the config in place of the old steps, as YAML with comments.
-
-    Args:
-        logins: as found.
-        manifest: the manifest's path in the repository.
-        identities: the identity of each job.
-    """
-    lines = ["# In .circleci/config.yml, in place of the steps that are named; the rest of each job stays."]
-    lines += ["# The commands that are no longer used, and the orb circleci/gcp-cli, can go.", "jobs:"]
-    for login in logins:
-        lines += [
-            f"  {login.job}:",
-            "    steps:",
-            f"      # instead of {', '.join(login.how)}",
-            "      - run: pip install gcp-wif",
-            f"      - run: gcp-wif login --manifest {manifest} --identity {identities[login.job]}",
-        ]
-    return "\n".join(lines) + "\n"
-
-
 def _load(text: str, origin: str) -> Mapping[str, Any]:
-    try:
-        import yaml
-    except ImportError:
-        raise MissingExtraError("admin", command="init --from-circleci") from None
-    try:
-        found = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        place = getattr(error, "problem_mark", None)
-        where = f" (line {place.line + 1})" if place else ""
-        raise InputError(f"{origin} is not YAML{where}.", code="WIF123") from None
+    found = bounded_yaml.load(text, origin=origin, command="init --from-circleci")
     if not isinstance(found, dict) or not isinstance(found.get("jobs"), dict):
-        raise InputError(f"{origin} is no CircleCI config: it has no jobs.", code="WIF123")
+        raise InputError(f"{origin} is not a CircleCI config: it has no jobs.", code="WIF123")
     return found
 
 
@@ -120,11 +93,19 @@ def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _step(step: object) -> tuple[str, Any]:
     if isinstance(step, dict) and len(step) == 1:
         name, given = next(iter(step.items()))
-        return str(name), given
-    return str(step), None
+        return _text(name), given
+    return _text(step), None
 
 
 def _mentions(steps: object, depth: int = 0) -> bool:
@@ -144,30 +125,33 @@ def _logs_in(name: str, given: object, logins: Mapping[str, Any], orbs: set[str]
 
 def _login(job: str, used: list[tuple[str, Any]], logins: Mapping[str, Any], config: Mapping[str, Any]) -> Login:
     variables: dict[str, str] = {}
+    notes: list[str] = []
     for name, given in used:
-        kind = "orb" if "/" in name else "inline"
+        kind = "orb" if "/" in name and name not in logins else "inline"
         body = logins.get(name)
         declared = _table(body, "parameters") if isinstance(body, dict) else {}
         defaults = {parameter: spec.get("default") for parameter, spec in declared.items() if isinstance(spec, dict)}
         values = defaults | (given if isinstance(given, dict) else {})
         for field, parameters in _PARAMETERS.items():
             chosen = next((values[each] for each in parameters if isinstance(values.get(each), str)), None)
-            if chosen:
+            if chosen and _VARIABLE.fullmatch(chosen):
                 variables[field] = chosen
-            else:
-                variables.setdefault(field, _DEFAULTS[kind][field])
+                continue
+            variables.setdefault(field, _DEFAULTS[kind][field])
+            if chosen:
+                notes.append(f"The job {shown(job)} gives {shown(chosen)} where the name of a variable is expected.")
     contexts: dict[str, None] = {}
     branches: dict[str, None] = {}
-    unrestricted, notes = False, []
+    unrestricted = False
     for entry in _uses(job, config):
         given = entry.get("context", [])
-        contexts |= dict.fromkeys([given] if isinstance(given, str) else map(str, given))
+        contexts |= dict.fromkeys(each for each in [given, *_list(given)] if isinstance(each, str))
         only = _only(entry)
         unrestricted = unrestricted or not only
         for branch in only:
             if branch.startswith("/"):
                 unrestricted = True
-                notes.append(f"The branch filter {branch} of {job} is a pattern, which a rule cannot be.")
+                notes.append(f"The branch filter {shown(branch)} of {shown(job)} is a pattern, which a rule cannot be.")
             else:
                 branches[branch] = None
     return Login(
@@ -183,12 +167,11 @@ def _login(job: str, used: list[tuple[str, Any]], logins: Mapping[str, Any], con
 def _uses(job: str, config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Every use of the job in a workflow."""
     for workflow in _table(config, "workflows").values():
-        entries = workflow.get("jobs") if isinstance(workflow, dict) else None
-        for name, given in map(_step, entries if isinstance(entries, list) else []):
+        for name, given in map(_step, _list(workflow.get("jobs") if isinstance(workflow, dict) else None)):
             if name == job:
                 yield given if isinstance(given, dict) else {}
 
 
 def _only(entry: Mapping[str, Any]) -> list[str]:
     only = _table(_table(entry, "filters"), "branches").get("only", [])
-    return [only] if isinstance(only, str) else [str(each) for each in only] if isinstance(only, list) else []
+    return [each for each in [only, *_list(only)] if isinstance(each, str)]

@@ -93,7 +93,7 @@ def _root(
 def run() -> None:
     """Run the command line and exit with its code."""
     hold_standard_streams()
-    sys.stderr = HidingStream(sys.stderr)
+    sys.stdout, sys.stderr = HidingStream(sys.stdout), HidingStream(sys.stderr)
     arguments = sys.argv[1:]
     try:
         end(_exit_code(arguments))

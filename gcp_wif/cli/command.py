@@ -18,7 +18,7 @@ from gcp_wif.cli.interrupts import interruptible
 from gcp_wif.cli.output import Terminal, start_logging
 from gcp_wif.endpoints import EMULATOR_VARIABLE, Endpoints
 from gcp_wif.errors import GcpWifError, InputError
-from gcp_wif.job.context import Context
+from gcp_wif.job.context import Context, Program
 
 __all__ = [
     "CommonOptions", "NoColor", "OptionGroup", "RootOptions", "Verbose", "command", "endpoints", "run_context",
@@ -126,7 +126,8 @@ def run_context() -> Context:
             hint="Was it removed or replaced meanwhile? Change into a folder that exists, and run it again.",
             code="WIF013",
         ) from None
-    return Context(environ=dict(os.environ), cwd=cwd, stdin=sys.stdin.buffer, clock=time.time)
+    program = Program(os.path.abspath(sys.argv[0]), sys.executable)  # noqa: PTH100 - a string, links as they are
+    return Context(dict(os.environ), cwd, sys.stdin.buffer, time.time, program=program)
 
 
 def endpoints(context: Context, out: Terminal, universe: str | None = None) -> Endpoints:

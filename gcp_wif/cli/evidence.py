@@ -16,7 +16,7 @@ from gcp_wif.credential_config import CredentialConfig, FileSource
 from gcp_wif.doctor import Evidence
 from gcp_wif.doctor.sources import from_files, from_google, from_manifest, json_file
 from gcp_wif.endpoints import Endpoints
-from gcp_wif.errors import GcpWifError, InputError, hide_tokens
+from gcp_wif.errors import GcpWifError, InputError, from_outside
 from gcp_wif.job.context import Context
 from gcp_wif.job.export import read_config
 from gcp_wif.job.generate import config_path
@@ -28,6 +28,7 @@ from gcp_wif.job.target import (
     resolve_target,
 )
 from gcp_wif.job.tokens import read_token_file
+from gcp_wif.limits import CLAIMS_BYTES
 from gcp_wif.names import ServiceAccountEmail
 from gcp_wif.refusals import recognise
 from gcp_wif.subject_token import SubjectToken
@@ -59,9 +60,8 @@ def add_job(
     if claims_file is not None:
         if token_env is not None:
             raise InputError("--claims and --token-env are mutually exclusive.", code="WIF110")
-        return _with_target(
-            replace(evidence, claims=json_file(Path(context.cwd, claims_file), "--claims")), target, context
-        )
+        path = Path(context.cwd, claims_file)
+        return _with_target(replace(evidence, claims=json_file(path, "--claims", limit=CLAIMS_BYTES)), target, context)
     name = token_env or circleci.DEFAULT_TOKEN_VARIABLE
     text = context.environ.get(name)
     if text:
@@ -79,7 +79,7 @@ def case_of_job(config: CredentialConfig, now: float, error: GcpWifError) -> Evi
     if isinstance(config.source, FileSource):
         evidence = _with_token(evidence, read_token_file(config.source, subject_token_type=config.subject_token_type))
     known = recognise(error.message)
-    return replace(evidence, refused=known.kind if known else None, sentence=hide_tokens(error.message)[:500])
+    return replace(evidence, refused=known.kind if known else None, sentence=from_outside(error.message)[:500])
 
 
 def add_manifest(evidence: Evidence, target: TargetOptions, context: Context) -> Evidence:
@@ -128,7 +128,7 @@ def add_error(evidence: Evidence, text: str, out: Terminal) -> Evidence:
     if known is None:
         out.warn("No sentence of Google's that gcp-wif knows is in the error.")
         return evidence
-    return replace(evidence, refused=known.kind, sentence=hide_tokens(text)[:500])
+    return replace(evidence, refused=known.kind, sentence=from_outside(text)[:500])
 
 
 def _with_config(evidence: Evidence, config: CredentialConfig) -> Evidence:

@@ -4,7 +4,6 @@ Each step loads its journey when it is called, so that `generate` does not wait 
 """
 
 import os
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +15,13 @@ from gcp_wif.errors import RefusedError
 from gcp_wif.job.context import Context
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gcp_wif.credential_config import CredentialConfig
     from gcp_wif.job.export import Exported
+    from gcp_wif.job.exports import Export
     from gcp_wif.job.generate import Generated
-    from gcp_wif.job.target import ProjectChoice, Target
+    from gcp_wif.job.target import Target
     from gcp_wif.job.verify import Verified
 
 __all__ = [
@@ -33,12 +36,22 @@ def run_generate(
     endpoints: Endpoints,
     context: Context,
     out: Terminal,
+    accept: "Callable[[CredentialConfig], object] | None" = None,
 ) -> tuple["Generated", dict[str, Any]]:
-    """Write the files; returns what was written, and its JSON shape."""
+    """Write the files; returns what was written, and its JSON shape.
+
+    Args:
+        target: what the config is for.
+        options: the command line's.
+        endpoints: where the services are.
+        context: the world around.
+        out: where to speak.
+        accept: refuses a config that may not be used, before anything is written.
+    """
     from gcp_wif.job.generate import generate
 
     out.so_far = ""  # until the files are there, both or neither
-    done = generate(target, options[0].flags(*options[1:]), endpoints, context)
+    done = generate(target, options[0].flags(*options[1:]), endpoints, context, accept)
     written = "The credential config is" if done.token_path is None else "The token file and the credential config are"
     out.so_far = f"{written} written: `gcp-wif logout` removes what is there."
     for warning in done.warnings:
@@ -56,12 +69,12 @@ def run_generate(
 
 
 def run_export(
-    config: Path, project: "ProjectChoice | None", options: ExportOptions, context: Context, out: Terminal
+    config: Path, wanted: "tuple[Export, ...]", options: ExportOptions, context: Context, out: Terminal
 ) -> "Exported":
     """Append the exports to the shell file."""
     from gcp_wif.job.export import export, shell_file
 
-    done = export(config, project, shell_file(options.to, context), context.environ)
+    done = export(config, wanted, shell_file(options.to, context), context.environ)
     names = ", ".join(each.name for each in done.exports)
     state = f"{done.added} lines added" if done.added else "nothing to add"
     out.say(f"exports            {done.shell_file} ({state}): {names}")
@@ -94,6 +107,8 @@ def say_how_to_source(done: "Exported", options: ExportOptions, context: Context
     if all(each.weak or context.environ.get(each.name) == each.value for each in done.exports):
         return
     if options.to is not None:
+        import shlex
+
         out.say(f"to use them        . {shlex.quote(str(done.shell_file))}")
         return
     if _has_bash(context):
@@ -107,7 +122,9 @@ def _has_bash(context: Context) -> bool:
     return any(os.access(os.path.join(folder, "bash"), os.X_OK) for folder in folders)  # noqa: PTH118 - as a shell does
 
 
-def run_verify(config: Path, endpoints: Endpoints, context: Context, out: Terminal) -> "Verified":
+def run_verify(
+    config: Path, endpoints: Endpoints, context: Context, out: Terminal, *, allow_executable: bool
+) -> "Verified":
     """Do the exchange.
 
     Raises:
@@ -116,7 +133,7 @@ def run_verify(config: Path, endpoints: Endpoints, context: Context, out: Termin
     from gcp_wif.job.verify import verify
 
     try:
-        done = verify(config, endpoints, context)
+        done = verify(config, endpoints, context, allow_executable=allow_executable)
     except RefusedError as error:
         raise _with_finding(error, config, context) from None
     for warning in done.warnings:

@@ -7,7 +7,14 @@ import typer
 from gcp_wif.cli.command import OptionGroup
 from gcp_wif.job.flags import GenerateFlags, SourceFlags, TargetFlags, TokenFlags
 
-__all__ = ["ConfigFileOptions", "ExportOptions", "GenerateOptions", "TargetOptions", "TokenOptions"]
+__all__ = [
+    "ConfigFileOptions",
+    "ExecutableOptions",
+    "ExportOptions",
+    "GenerateOptions",
+    "TargetOptions",
+    "TokenOptions",
+]
 
 
 class TargetOptions(OptionGroup):
@@ -56,21 +63,29 @@ class ConfigFileOptions(OptionGroup):
     universe_domain: Annotated[str | None, typer.Option(help="Universe domain. [default: googleapis.com]")] = None
 
 
+class ExecutableOptions(OptionGroup):
+    """Whether a config may run a program that is not gcp-wif."""
+
+    allow_executable: Annotated[
+        bool, typer.Option("--allow-executable", help="Use a config that runs a program other than gcp-wif.")
+    ] = False
+
+
 class TokenOptions(OptionGroup):
     """Where the subject token comes from."""
 
     token_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Variable that holds it. [default: CIRCLE_OIDC_TOKEN]")
+        str | None, typer.Option(metavar="NAME", help="Variable that holds the token. [default: CIRCLE_OIDC_TOKEN]")
     ] = None
-    token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read it from standard input.")] = False
+    token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read the token from standard input.")] = False
     token_response: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Take it out of a JSON response in this file.")
+        str | None, typer.Option(metavar="FILE", help="Take the token out of a JSON response in this file.")
     ] = None
     token_response_field: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Where it stands there, as in response.id_token.")
+        str | None, typer.Option(metavar="NAME", help="Field of that response, as in response.id_token.")
     ] = None
     audience: Annotated[
-        str | None, typer.Option(metavar="AUD", help="Ask the CI system for a fresh one with this audience.")
+        str | None, typer.Option(metavar="AUD", help="Ask the CI system for a fresh token with this audience.")
     ] = None
     subject_token_type: Annotated[
         str | None, typer.Option(help="Token type URN. [default: urn:ietf:params:oauth:token-type:jwt]")
@@ -90,7 +105,9 @@ class GenerateOptions(OptionGroup):
         str | None,
         typer.Option(metavar="PATH", help="Where the token is written and read. [default: $HOME/oidc_token]"),
     ] = None
-    credential_source_type: Annotated[str | None, typer.Option(metavar="text|json", help="Its format.")] = None
+    credential_source_type: Annotated[
+        str | None, typer.Option(metavar="text|json", help="Format of the token file.")
+    ] = None
     credential_source_field_name: Annotated[
         str | None, typer.Option(help="Field of the token in JSON. [default: id_token]")
     ] = None
@@ -99,8 +116,12 @@ class GenerateOptions(OptionGroup):
         str | None, typer.Option(metavar="K=V,…", help="Headers for that request.")
     ] = None
     executable_command: Annotated[str | None, typer.Option(help="Program that prints the token.")] = None
-    executable_timeout_millis: Annotated[int | None, typer.Option(help="Its time limit. [default: 30000]")] = None
-    executable_output_file: Annotated[str | None, typer.Option(help="File that caches its answer.")] = None
+    executable_timeout_millis: Annotated[
+        int | None, typer.Option(help="Time limit of that program. [default: 30000]")
+    ] = None
+    executable_output_file: Annotated[str | None, typer.Option(help="File that caches the answer of that program.")] = (
+        None
+    )
     service_account_token_lifetime_seconds: Annotated[
         int | None, typer.Option(help="Lifetime of the account's access token, 600 to 43200.")
     ] = None

@@ -1,16 +1,20 @@
-"""What people and scripts see: the result on stdout, everything else on stderr, and no token in either.
+"""What people and scripts see: the result on stdout, everything else on stderr, and no secret in either.
 
-`HidingStream` stands before the real stderr for the whole run, so that a log line of a library or a usage error that
-repeats an argument cannot show a token either.
+`HidingStream` stands before the real stdout and stderr for the whole run, so that a log line of a library or a usage
+error that repeats an argument cannot show a secret either, nor move the cursor, nor give the CI system a command.
+`Terminal.secret` is the one door around it: for the commands whose output is a token.
 """
 
 import contextlib
 import json
 import os
 import sys
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, TextIO
 
-from gcp_wif.errors import GcpWifError, InputError, hide_tokens
+from gcp_wif import secrets
+from gcp_wif.errors import GcpWifError, InputError
+from gcp_wif.safe_text import visible
 
 __all__ = ["JSON_VERSION", "Colour", "HidingStream", "Terminal", "error_document", "report_crash", "start_logging"]
 
@@ -20,19 +24,81 @@ JSON_VERSION = 1
 Colour = Literal["green", "red", "yellow", "grey"]
 _ESCAPES: dict[Colour, str] = {"green": "32", "red": "31", "yellow": "33", "grey": "90"}
 
+_LINE_CHARACTERS = 1 << 16
+_BEFORE_CHARACTERS = 1 << 10
+
 
 class HidingStream:
-    """A text stream that replaces tokens in what is written through it."""
+    """A text stream without secrets, control characters and CI systems' commands.
+
+    It writes whole lines, and what there is at a flush. It remembers the end of what it wrote, so that of a secret that
+    comes in pieces, with a flush behind each, no more than one piece's beginning is seen: less than
+    `limits.SECRET_FRAGMENT` characters.
+    """
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self.bare = stream
+        self._line: list[str] = []
+        self._length = 0
+        self._before = ""
 
     def write(self, text: str) -> int:
-        """Write ``text`` with its tokens replaced."""
-        return self._stream.write(hide_tokens(text))
+        """Write what ends in a line break; keep the rest until more comes, or a flush."""
+        if not isinstance(text, str):
+            raise TypeError(f"a text stream takes str, not {type(text).__name__}")
+        lines, newline, rest = text.rpartition("\n")
+        if newline:
+            self._line.append(lines + newline)
+            self._emit()
+        if rest:
+            self._line.append(rest)
+            self._length += len(rest)
+            if self._length > _LINE_CHARACTERS:
+                self._emit()
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write each."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Write what was kept."""
+        self._emit()
+        self.bare.flush()
+
+    @property
+    def buffer(self) -> "_HidingBuffer":
+        """The binary side, which hides too: Click takes it where the encoding is not to its liking."""
+        return _HidingBuffer(self)
+
+    def _emit(self) -> None:
+        text = "".join(self._line)
+        self._line, self._length = [], 0
+        if text:
+            hidden = secrets.hide(text, before=self._before)
+            self._before = (self._before + text)[-_BEFORE_CHARACTERS:]
+            self.bare.write(visible(hidden, colours=True))
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self.bare, name)
+
+
+class _HidingBuffer:
+    """The binary side of a `HidingStream`: bytes without secrets, for files that are printed."""
+
+    def __init__(self, stream: HidingStream) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> int:
+        """Write ``data`` without secrets; each call by itself."""
+        self._stream.flush()
+        text = bytes(data).decode("utf-8", "surrogateescape")
+        self._stream.bare.buffer.write(secrets.hide(text).encode("utf-8", "surrogateescape"))
+        return len(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream.bare.buffer, name)
 
 
 class Terminal:
@@ -64,7 +130,7 @@ class Terminal:
             InputError: WIF012 where stdout takes no more.
         """
         if not self.as_json:
-            _to_stdout(f"{hide_tokens(text)}\n".encode(_encoding(), "backslashreplace"))
+            _to_stdout(lambda: _write_text(f"{text}\n"))
 
     def say(self, text: str) -> None:
         """Words for people, on stderr."""
@@ -93,16 +159,25 @@ class Terminal:
             InputError: WIF012 where stdout takes no more.
         """
         if self.as_json:
-            _to_stdout(f"{hide_tokens(json.dumps(_versioned(document), indent=2))}\n".encode())
+            text = json.dumps(_hidden(_versioned(document)), indent=2)
+            _to_stdout(lambda: _write_bare(f"{text}\n".encode()))
         self.answered = True
 
     def raw(self, data: bytes) -> None:
-        """Bytes on stdout, as they are: shell text, a rendered file, a token.
+        """Bytes on stdout, without secrets: shell text, a rendered file.
 
         Raises:
             InputError: WIF012 where stdout takes no more.
         """
-        _to_stdout(data)
+        self.secret(secrets.hide(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape"))
+
+    def secret(self, data: bytes) -> None:
+        """Bytes on stdout as they are: for a token that was asked for, and for nothing else.
+
+        Raises:
+            InputError: WIF012 where stdout takes no more.
+        """
+        _to_stdout(lambda: _write_bare(data))
 
     def error(self, error: GcpWifError) -> None:
         """An error: words on stderr and, with ``--json``, ``{"error": {code, message, hint}}`` on stdout."""
@@ -132,30 +207,42 @@ def _versioned(document: dict[str, Any]) -> dict[str, Any]:
     return {"version": JSON_VERSION, **document}
 
 
-def _encoding() -> str:
-    return getattr(sys.stdout, "encoding", None) or "utf-8"
+def _hidden(value: Any) -> Any:
+    """A JSON document without secrets: string by string, since hiding in its text could spoil the document."""
+    if isinstance(value, str):
+        return secrets.hide(value)
+    if isinstance(value, dict):
+        return {secrets.hide(str(name)): _hidden(each) for name, each in value.items()}
+    return [_hidden(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def _to_stdout(data: bytes) -> None:
+def _write_text(text: str) -> None:
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    sys.stdout.flush()
+
+
+def _write_bare(data: bytes) -> None:
+    sys.stdout.flush()
+    stream = sys.stdout.bare if isinstance(sys.stdout, HidingStream) else sys.stdout
+    stream.buffer.write(data)
+    stream.buffer.flush()
+
+
+def _to_stdout(write: Callable[[], None]) -> None:
     """Write and flush.
 
     Raises:
         InputError: WIF012 where stdout is closed or full. A reader that has seen enough (``| head``) is no error.
     """
-    reason: str | None = "it is closed"
-    if sys.stdout is not None:
-        try:
-            sys.stdout.flush()
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            reason = None
-            _discard(1)
-        except OSError as error:
-            reason = error.strerror
-            _discard(1)
-        else:
-            return
+    reason: str | None = None
+    try:
+        write()
+    except BrokenPipeError:
+        _discard(1)
+    except OSError as error:
+        reason = error.strerror
+        _discard(1)
     if reason is not None:
         raise InputError(
             f"The result cannot be written to stdout: {reason}.",

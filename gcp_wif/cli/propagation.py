@@ -6,7 +6,6 @@ of a job, that a real exchange gets through.
 """
 
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -92,7 +91,7 @@ def _try_exchanges(session: Session, variable: str, out: Terminal) -> list[str]:
             config = CredentialConfig.build(
                 session.manifest.provider_name, source, session.endpoints, service_account=identity.service_account
             )
-            _exchange_until_granted(config, session, time.monotonic() + _LONGEST_SECONDS)
+            _exchange_until_granted(config, session, session.retry_policy.deadline(_LONGEST_SECONDS))
             out.say(f"{identity.name}: the exchange succeeds.")
     return [identity.name for identity in identities]
 

@@ -48,6 +48,32 @@ CONFIGS = (
         INPUT,
     ),
     Code(
+        "WIF406",
+        "The credential config runs a program that is not gcp-wif",
+        "Each client library that reads the config would run that program in the job.",
+        (
+            "If you know the program, add --allow-executable.",
+            'This program needs no flag, but its absolute path: --executable-command="$(command -v gcp-wif) token '
+            '--executable-response"',
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF407",
+        "The credential config says something that was not looked at",
+        "It has a field that gcp-wif does not know, or one that comes twice. A client library may read another address "
+        "for the token out of it.",
+        ("Remove the field, or write the config again: gcp-wif generate",),
+        INPUT,
+    ),
+    Code(
+        "WIF408",
+        "The credential config asks an unsafe URL for the token",
+        "The URL is neither https nor on this machine, so whoever is on the way could read the token or give another.",
+        ("Use an https URL. Plain http is for loopback and for 169.254.169.254 alone.",),
+        INPUT,
+    ),
+    Code(
         "WIF450",
         "`check` was given no file",
         "`check` looks at the files that it is given, and none was named.",

@@ -20,7 +20,10 @@ INPUTS = (
         "The command needs packages that are not installed",
         "gcp-wif is installed without the extra that this command needs. A job needs none; provisioning, the doctor "
         "with --live and the emulator do.",
-        ("Install gcp-wif again with the extra that the message names, the same way as before.",),
+        (
+            "Run the command that the message prints, with the address that gcp-wif came from. In a checkout of it:  "
+            "pip install '.[all]'",
+        ),
         INPUT,
     ),
     Code(

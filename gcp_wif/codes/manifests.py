@@ -103,4 +103,20 @@ MANIFESTS = (
         ("Remove the character from the value in the manifest.",),
         INPUT,
     ),
+    Code(
+        "WIF741",
+        "The YAML file is beyond what is read",
+        "It is nested too deeply, has far more values than a config has, or its aliases multiply. Such a file is made "
+        "to use up time and memory, or it is not the file meant.",
+        ("Name the file that the CI system runs. Write out aliases of aliases.",),
+        INPUT,
+    ),
+    Code(
+        "WIF742",
+        "The install command cannot be written into a job",
+        "`--install` takes one line of a shell script. It is empty, longer than 1,000 characters, or has a line break "
+        "or another control character in it.",
+        ("Give one command that installs gcp-wif. Join several with &&, or put them into a script.",),
+        INPUT,
+    ),
 )

@@ -50,6 +50,28 @@ SERVICES = (
         NO,
     ),
     Code(
+        "WIF605",
+        "A server's answer cannot be used",
+        "The answer is far larger than Google's are, as sent or when it is decompressed, or it is damaged. Something "
+        "between this machine and Google may have given it.",
+        ("Check which server answers: a proxy, a captive portal or a wrong DNS entry.", "Run the command again."),
+        DOWN,
+    ),
+    Code(
+        "WIF606",
+        "A server's answer did not end in time",
+        "The server sends slower than any of Google's, or stopped in the middle.",
+        ("Run the command again. If it stays so, check the proxy and the network of this machine.",),
+        DOWN,
+    ),
+    Code(
+        "WIF607",
+        "The URL of the credential config gave no subject token",
+        "The config names a URL that should answer with the token, and that server refused. Google was not asked.",
+        ("Check `credential_source.url` and its headers in the config.",),
+        NO,
+    ),
+    Code(
         "WIF620",
         "The emulator could not write its CA's certificate",
         "The emulator's proxy makes a CA at each start, and clients read its certificate from a file in the temporary "

@@ -176,8 +176,8 @@ TOKENS_AND_FILES = (
     Code(
         "WIF316",
         "The path cannot be the name of a file",
-        "It holds a character that no file name can have, such as a NUL. A config or a variable that was damaged is "
-        "the likeliest cause.",
+        "It holds a character that no file name can have, such as a NUL. A config or variable that was damaged is the "
+        "likeliest cause.",
         ("Correct the path where it is written.",),
         INPUT,
     ),

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from gcp_wif import secrets
 from gcp_wif.doctor.report import Report
 from gcp_wif.templating import render_template
 
@@ -17,7 +18,7 @@ def page(report: Report, now: float) -> str:
     """
     broken = report.broken
     title = f"broken at {broken.link}: {broken.message}" if broken else "no broken link was found"
-    return render_template(
+    text = render_template(
         "doctor/report.html",
         {
             "title": title,
@@ -31,3 +32,4 @@ def page(report: Report, now: float) -> str:
             "accounts": sorted(report.accounts.items()),
         },
     )
+    return secrets.hide(text)

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gcp_wif import secrets
 from gcp_wif.desired import account_resource, project_resource
 from gcp_wif.desired import from_manifest as from_desired
 from gcp_wif.doctor.evidence import MISSING, Binding, Document, Evidence
-from gcp_wif.errors import InputError
+from gcp_wif.errors import InputError, from_outside
 from gcp_wif.files import read_bounded
 from gcp_wif.manifest import Manifest
 from gcp_wif.names import ProviderName, ServiceAccountEmail
@@ -25,18 +26,19 @@ _MAX_BYTES = 5_000_000
 _POOL_NAME = re.compile(r"projects/[^/]+/locations/global/workloadIdentityPools/[^/]+")
 
 
-def json_file(path: Path, origin: str) -> dict[str, Any]:
-    """A JSON object in a file, such as what ``gcloud … --format=json`` printed.
+def json_file(path: Path, origin: str, *, limit: int = _MAX_BYTES) -> dict[str, Any]:
+    """A JSON object in a file of at most ``limit`` bytes, such as what ``gcloud … --format=json`` printed.
 
     Raises:
-        InputError: WIF306 missing, WIF917 no JSON object.
+        InputError: WIF306 missing, WIF307 too large, WIF917 no JSON object.
     """
     try:
-        found = json.loads(read_bounded(path, _MAX_BYTES, origin=origin))
+        found = json.loads(read_bounded(path, limit, origin=origin))
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise InputError(f"{origin}: {path} holds no JSON object.", hint="Save it with --format=json.", code="WIF917")
+    secrets.remember_in(found)
     return found
 
 
@@ -229,7 +231,7 @@ def _seen(read: Callable[[], dict[str, Any]], retry_policy: "RetryPolicy", disab
         if not isinstance(error, exceptions.GoogleAPICallError) or is_transient(error):
             raise explained(error, "looking at what there is", permission="iam.…get", project="…") from None
         if "SERVICE_DISABLED" in str(error) or "has not been used in project" in str(error.message):
-            disabled.append(str(error.message)[:300])
+            disabled.append(from_outside(str(error.message))[:300])
         return None
 
 

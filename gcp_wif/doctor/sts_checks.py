@@ -13,8 +13,6 @@ from gcp_wif.refusals import RefusalKind, row_of
 
 __all__ = ["attribute_rows", "decision_of", "provider_findings", "sts_findings"]
 
-_LINK_OF_STEP = {"key": "token", "issuer": "issuer", "audience": "audience", "time": "time"}
-
 
 def provider_findings(evidence: Evidence) -> Iterator[Finding]:
     """Pool and provider: there, neither deleted nor disabled; and the config means them."""
@@ -115,13 +113,12 @@ def _times_finding(evidence: Evidence, why: str, issued: object) -> Finding:
 
 def _token_finding(step: Step, evidence: Evidence, rules: ProviderRules) -> Finding:
     claims = evidence.claims or {}
-    link = _LINK_OF_STEP.get(step.name, "token")
     code = step.refusal.kind.code if step.refusal else "WIF909"
     if step.name == "time":
         return _times_finding(evidence, step.detail or "its times do not fit", claims.get("iat"))
     if step.name == "key":
         return Finding(
-            code, link, "broken", "The token's header has an algorithm or key ID that Google does not take.",
+            code, "token", "broken", "The token's header has an algorithm or key ID that Google does not take.",
             step.expected or "RS256 or ES256, with a key ID", step.found, ("Use the token that the CI system issues.",),
         )  # fmt: skip
     if step.name == "issuer":

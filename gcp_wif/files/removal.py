@@ -50,8 +50,6 @@ def remove_proven(fact: Fact, roots: Roots) -> Removal:
 
 def _why_not_ours(fact: Fact, name: str, folder: int) -> str | None:
     found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    if stat.S_ISLNK(found.st_mode):
-        return "it is a symbolic link, which login never writes."
     changed = "it was changed since login wrote it."
     if not stat.S_ISREG(found.st_mode) or found.st_ino != fact.inode or found.st_size > limits.MAX_PROVEN_BYTES:
         return changed

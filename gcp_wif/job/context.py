@@ -8,7 +8,19 @@ from gcp_wif.files import Roots
 if TYPE_CHECKING:
     from gcp_wif.ci.circleci import Run
 
-__all__ = ["Context"]
+__all__ = ["Context", "Program"]
+
+
+class Program(NamedTuple):
+    """This very program, as the operating system started it; both absolute.
+
+    Attributes:
+        script: ``sys.argv[0]``: the console script, the zip file, or the package's ``__main__.py``.
+        interpreter: ``sys.executable``.
+    """
+
+    script: str
+    interpreter: str
 
 
 class Context(NamedTuple):
@@ -20,6 +32,7 @@ class Context(NamedTuple):
         stdin: standard input, binary.
         clock: seconds since 1970.
         run: how the CI system's program is run; ``None`` for a real process.
+        program: this program, where a config may run it; ``None`` where no program counts as ours.
     """
 
     environ: Mapping[str, str]
@@ -27,6 +40,7 @@ class Context(NamedTuple):
     stdin: BinaryIO
     clock: Callable[[], float]
     run: "Run | None" = None
+    program: Program | None = None
 
     @property
     def roots(self) -> Roots:

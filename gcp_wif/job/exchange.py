@@ -4,42 +4,40 @@ Imported only where an exchange is made: google-auth and requests take longer to
 """
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import requests
-import urllib3.util
 from google.auth import exceptions, identity_pool, pluggable
 from google.auth.transport.requests import Request
-from requests.adapters import HTTPAdapter
 
-from gcp_wif.credential_config import CredentialConfig, ExecutableSource
-from gcp_wif.errors import GcpWifError, InputError, RefusedError, UnavailableError, hide_tokens
+from gcp_wif import limits
+from gcp_wif.credential_config import CredentialConfig, ExecutableSource, UrlSource
+from gcp_wif.errors import GcpWifError, InputError, RefusedError, UnavailableError, from_outside
+from gcp_wif.http import BoundedAdapter, BoundedRetry, Bounds, UnusableAnswer, bounded
+from gcp_wif.job.exports import ALLOW_VARIABLE
 from gcp_wif.refusals import recognise
 
 __all__ = ["exchange"]
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
-_TIMEOUT_SECONDS = 10.0
 _RETRIES = 4
 _RETRY_AFTER_SECONDS = 10
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 
 
 class _Transport(Request):
-    """google-auth's own transport, with a time-out and a memory of the last status.
+    """google-auth's own transport, with bounds and a memory of the last status.
 
     google-auth does not retry these calls (observed with 2.62), so urllib3 does: four times, with jittered
-    exponential back-off, within about half a minute. Redirects are not followed: a POST with a token in its body must
-    not be sent on.
+    exponential back-off, within about half a minute.
     """
 
     def __init__(self, *, proxies: bool) -> None:
-        session = requests.Session()
-        session.max_redirects = 0
-        session.trust_env = proxies
-        retry = urllib3.util.Retry(
+        retry = BoundedRetry(
             total=_RETRIES,
             backoff_factor=0.4,
             backoff_jitter=0.4,
@@ -49,11 +47,11 @@ class _Transport(Request):
             raise_on_status=False,
             retry_after_max=_RETRY_AFTER_SECONDS,
         )
-        adapter = HTTPAdapter(max_retries=retry)
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
-        super().__init__(session)
+        bounds = Bounds(limits.ANSWER_BYTES, limits.ANSWER_SECONDS)
+        super().__init__(bounded(requests.Session(), BoundedAdapter(bounds, retry), proxies=proxies))
         self.last_status: int | None = None
+        self.last_url: str | None = None
+        self.answered = False
 
     def __call__(
         self,
@@ -61,12 +59,12 @@ class _Transport(Request):
         method: str = "GET",
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float = _TIMEOUT_SECONDS,
+        timeout: float = limits.SILENCE_SECONDS,
         **kwargs: Any,
     ) -> Any:
-        self.last_status = None
+        self.last_status, self.last_url = None, url
         response = super().__call__(url, method, body, headers, timeout, **kwargs)  # type: ignore[no-untyped-call]  # google-auth has no annotations
-        self.last_status = response.status
+        self.last_status, self.answered = response.status, True
         return response
 
 
@@ -82,48 +80,85 @@ def exchange(config: CredentialConfig, *, loopback: bool) -> datetime:
 
     Raises:
         RefusedError: a code of `gcp_wif.refusals`, or WIF500 for a sentence that is not known.
-        UnavailableError: WIF601 not reached, WIF602 kept failing or answered nonsense.
+        UnavailableError: WIF601 not reached, WIF602 kept failing or answered nonsense, WIF605 an answer too large or
+            otherwise unusable, WIF606 one that did not end.
         InputError: WIF404 where google-auth cannot use the config.
     """
     transport = _Transport(proxies=not loopback)
     try:
         kind = pluggable if isinstance(config.source, ExecutableSource) else identity_pool  # as google.auth.default()
-        credentials = kind.Credentials.from_info(config.document(), scopes=_SCOPES)
-        credentials.refresh(transport)
+        with _executables_allowed():
+            credentials = kind.Credentials.from_info(config.document(), scopes=_SCOPES)
+            credentials.refresh(transport)
         expiry: datetime = credentials.expiry
     except exceptions.TransportError as error:
+        if error.args and isinstance(error.args[0], UnusableAnswer):
+            raise error.args[0].as_error() from None
         raise UnavailableError(
-            f"Google could not be reached: {hide_tokens(_cause(error))}",
+            f"Google could not be reached: {from_outside(_cause(error))}",
             hint="The job needs to reach sts.googleapis.com and iamcredentials.googleapis.com over https; behind a "
             "proxy set HTTPS_PROXY. The files are written and the exports stand.",
             code="WIF601",
         ) from None
     except exceptions.GoogleAuthError as error:
-        raise _explained(error, transport.last_status) from None
-    except (ValueError, TypeError, AttributeError, KeyError, OSError) as error:
+        own = isinstance(config.source, UrlSource) and transport.last_url == config.source.url
+        raise _explained(error, transport.last_status, from_source=own) from None
+    except (ValueError, TypeError, AttributeError, KeyError, OSError, OverflowError, RecursionError) as error:
         # google-auth raises these for configs and answers that it did not expect (observed with 2.62).
-        if transport.last_status is not None:
+        if transport.answered:
             raise UnavailableError(
                 f"The service answered something that is no token response ({type(error).__name__}).", code="WIF602"
             ) from None
-        raise InputError(f"google-auth cannot use this config: {hide_tokens(str(error))}", code="WIF404") from None
+        raise InputError(f"google-auth cannot use this config: {from_outside(str(error))}", code="WIF404") from None
     return expiry.replace(tzinfo=UTC)
 
 
-def _explained(error: Exception, status: int | None) -> GcpWifError:
-    text = "\n".join(str(part) for part in error.args)
-    sentence = hide_tokens(_sentence(error.args))
+@contextmanager
+def _executables_allowed() -> Iterator[None]:
+    """Let google-auth run the config's program: whether it may was decided before (`trusted_config`).
+
+    google-auth reads the variable itself, from the process's environment.
+    """
+    before = os.environ.get(ALLOW_VARIABLE)
+    os.environ[ALLOW_VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[ALLOW_VARIABLE]
+        else:
+            os.environ[ALLOW_VARIABLE] = before
+
+
+def _explained(error: Exception, status: int | None, *, from_source: bool) -> GcpWifError:
+    """What google-auth's error means.
+
+    Args:
+        error: holds the words of whoever answered.
+        status: of the last answer, where there was one.
+        from_source: whether that was the server of the config's own URL, not Google.
+    """
+    text = "\n".join(str(part)[: limits.MESSAGE_CHARACTERS] for part in error.args)
+    sentence = from_outside(_sentence(error.args))
     if status in _TRANSIENT:
         return UnavailableError(
             f"The service kept failing with HTTP status {status}: {sentence}",
             hint="It was tried five times. Run the command again in a few minutes.",
             code="WIF602",
         )
+    if from_source and status != 200:
+        return RefusedError(
+            f"The server of `credential_source.url` gave no subject token (HTTP status {status}): {sentence}",
+            hint="Google was not asked. Look at the URL and the headers in the config's `credential_source`.",
+            code="WIF607",
+        )
     known = recognise(text)
     if known is not None:
         return known.as_error(sentence)
     if status is not None and status != 200:
         return RefusedError(f"Google refused (HTTP status {status}): {sentence}", code="WIF500")
+    if status is not None and not from_source:
+        return UnavailableError(f"The service answered something that is no token response: {sentence}", code="WIF602")
     return InputError(f"google-auth cannot use this config or token: {sentence}", code="WIF404")
 
 
@@ -132,17 +167,17 @@ def _sentence(parts: tuple[object, ...]) -> str:
     for part in reversed(parts):
         try:
             body = json.loads(str(part))
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(body, dict):
             error = body.get("error")
             if isinstance(error, dict):
                 return f"{error.get('status')}: {error.get('message')}"
             return f"{error}: {body.get('error_description', '')}"
-    return str(parts[0])[:2_000] if parts else "no reason was given"
+    return str(parts[0]) if parts else "no reason was given"
 
 
 def _cause(error: Exception) -> str:
     cause = error.args[0] if error.args else error
     reason = getattr(cause, "args", None)
-    return str(reason[0] if reason else cause)[:500]
+    return str(reason[0] if reason else cause)

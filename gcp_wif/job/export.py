@@ -9,11 +9,11 @@ from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
 from gcp_wif.errors import InputError
 from gcp_wif.files import edit_shared, read_bounded
 from gcp_wif.job.context import Context
-from gcp_wif.job.exports import Export, append_lines, block_removed, exports, plain_lines
+from gcp_wif.job.exports import Export, append_lines, block_removed
 from gcp_wif.job.source import absolute, clean_path
 from gcp_wif.job.target import ProjectChoice
 
-__all__ = ["STDOUT", "Exported", "export", "export_lines", "read_config", "shell_file", "unexport", "weak_project"]
+__all__ = ["STDOUT", "Exported", "export", "read_config", "shell_file", "unexport", "weak_project"]
 
 STDOUT = "stdout"
 """The value of ``--to`` that prints the exports for ``eval`` instead of writing them."""
@@ -72,15 +72,20 @@ def weak_project(config: CredentialConfig) -> ProjectChoice | None:
     return ProjectChoice(found, explicit=False) if found else None
 
 
-def export(config: Path, project: ProjectChoice | None, to: Path, environ: Mapping[str, str]) -> Exported:
+def export(config: Path, wanted: tuple[Export, ...], to: Path, environ: Mapping[str, str]) -> Exported:
     """Append the exports to ``to``, once; a changed value is appended behind the earlier one.
+
+    Args:
+        config: the credential config that they name.
+        wanted: what `exports` makes of a config that may be used (`trusted_config`).
+        to: the shell file.
+        environ: the job's environment.
 
     Raises:
         InputError: WIF301, WIF303, WIF304, WIF305; the file is as it was.
     """
     if to == config:
         raise InputError(f"{to} is the credential config; the exports need a shell file.", code="WIF110")
-    wanted = exports(config, project)
     answer = edit_shared(
         to,
         lambda content: (content, append_lines(content, wanted, environ)),
@@ -105,8 +110,3 @@ def unexport(done: Exported) -> bool:
         create=False,
     )
     return answer is not None and answer[0] != answer[1]
-
-
-def export_lines(config: Path, project: ProjectChoice | None, environ: Mapping[str, str]) -> bytes:
-    """The exports as shell text, for ``eval``."""
-    return plain_lines(exports(config, project), environ)

@@ -25,7 +25,8 @@ __all__ = [
 
 CREDENTIALS_VARIABLES = ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE")
 PROJECT_VARIABLES = ("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT", "GCLOUD_PROJECT")
-VARIABLES = CREDENTIALS_VARIABLES + PROJECT_VARIABLES
+ALLOW_VARIABLE = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"
+VARIABLES = (*CREDENTIALS_VARIABLES, *PROJECT_VARIABLES, ALLOW_VARIABLE)
 
 _MARKER = b"  # gcp-wif"
 _OWN = re.compile(rb"export (?P<name>" + "|".join(VARIABLES).encode() + rb")=(?P<words>.*)" + _MARKER + rb"\r?")
@@ -40,13 +41,21 @@ class Export(NamedTuple):
     weak: bool = False
 
 
-def exports(config: Path, project: ProjectChoice | None) -> tuple[Export, ...]:
+def exports(config: Path, project: ProjectChoice | None, *, executables: bool = False) -> tuple[Export, ...]:
     """The variables of a job.
 
     ``GOOGLE_APPLICATION_CREDENTIALS`` is for client libraries; ``CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE`` logs gcloud
     in without `gcloud auth login` (observed, gcloud 528).
+
+    Args:
+        config: the credential config, absolute.
+        project: the project, where it is known.
+        executables: whether clients may run the config's program: no client does without
+            ``GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1`` (AIP-4117).
     """
     credentials = tuple(Export(name, str(config)) for name in CREDENTIALS_VARIABLES)
+    if executables:
+        credentials += (Export(ALLOW_VARIABLE, "1"),)
     if project is None:
         return credentials
     return credentials + tuple(

@@ -1,5 +1,6 @@
 """`generate`: the token file and the credential config, both or neither."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,10 +49,23 @@ def config_path(output_file: str | None, context: Context) -> Path:
     return Path(absolute(clean_path(output_file, origin="--output-file"), context.cwd))
 
 
-def generate(target: Target, flags: GenerateFlags, endpoints: Endpoints, context: Context) -> Generated:
+def generate(
+    target: Target,
+    flags: GenerateFlags,
+    endpoints: Endpoints,
+    context: Context,
+    accept: Callable[[CredentialConfig], object] | None = None,
+) -> Generated:
     """Write the config and, for a file source, the token.
 
     Everything is checked before anything is written, and the two files are replaced together.
+
+    Args:
+        target: the provider and the account.
+        flags: the command line.
+        endpoints: whose URLs the config gets.
+        context: the job.
+        accept: called with the config before anything is written; raises where it is not to be.
 
     Raises:
         InputError: any of the codes of target, source, token and files; nothing was written.
@@ -69,6 +83,8 @@ def generate(target: Target, flags: GenerateFlags, endpoints: Endpoints, context
         token_lifetime_seconds=lifetime,
         subject_token_type=token_type,
     )
+    if accept is not None:
+        accept(config)
     source = choice.source if isinstance(choice.source, FileSource) and not flags.config_only else None
     if source is None and flags.token.given:
         why = "--config-only writes no token" if flags.config_only else "clients fetch the token themselves"

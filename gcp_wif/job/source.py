@@ -4,6 +4,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from gcp_wif import secrets
 from gcp_wif.credential_config import (
     DEFAULT_EXECUTABLE_TIMEOUT_MILLIS,
     CredentialSource,
@@ -187,6 +188,7 @@ def _headers(text: str | None) -> tuple[tuple[str, str], ...]:
                 hint="For a value with a comma choose another delimiter in gcloud's way: ^;^NAME=VALUE;NAME=VALUE",
                 code="WIF112",
             )
+        secrets.remember_header(name, value)
         headers[name] = value
     return tuple(headers.items())
 
@@ -202,7 +204,10 @@ def _executable(flags: SourceFlags) -> tuple[ExecutableSource, tuple[str, ...]]:
             hint="Every client refuses other values. The unit is milliseconds.",
             code="WIF113",
         )
-    warnings = ["Clients run the program only where GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1 is set."]
+    warnings = [
+        "Clients run the program only where GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1 is set. `gcp-wif export` sets "
+        "it for gcp-wif itself, and with --allow-executable for another program."
+    ]
     if not command.startswith("/"):
         warnings.append(
             f"--executable-command should begin with an absolute path; {shown(command.split()[0])} is looked up on the "

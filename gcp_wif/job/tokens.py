@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from gcp_wif import secrets
 from gcp_wif.ci import circleci
 from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE, FileSource
 from gcp_wif.errors import InputError, shown
@@ -155,6 +156,7 @@ def _from_response(text: str, path: Sequence[str], origin: str) -> str:
         value = json.loads(text)
     except (ValueError, RecursionError):
         raise InputError(f"{origin} is not JSON.", code="WIF207") from None
+    secrets.remember_in(value)
     seen: list[str] = []
     for name in path:
         if not isinstance(value, dict) or name not in value:

@@ -1,8 +1,7 @@
 """`verify`: one real exchange, done by google-auth itself, and the impersonation where the config has one.
 
-What a config may do is looked at first: where its URLs lead, and whether the token file holds a token that is still
-good. google-auth checks none of this (observed with 2.62), and a config from a repository decides where the token is
-sent.
+What a config may do is looked at first (`trusted_config`), and whether the token file holds a token that is still good.
+google-auth checks none of this (observed with 2.62), and a config from a repository decides where the token is sent.
 """
 
 from datetime import datetime
@@ -12,11 +11,10 @@ from typing import NamedTuple
 from gcp_wif.ci import circleci
 from gcp_wif.credential_config import CredentialConfig, FileSource
 from gcp_wif.endpoints import Endpoints
-from gcp_wif.errors import InputError, shown
 from gcp_wif.issuers.checks import check_claims
 from gcp_wif.job.context import Context
-from gcp_wif.job.export import read_config
 from gcp_wif.job.tokens import read_token_file
+from gcp_wif.job.trusted_config import read_trusted
 from gcp_wif.names import Principal, ServiceAccountEmail
 from gcp_wif.subject_token import (
     JWT_TOKEN_TYPES,
@@ -45,15 +43,22 @@ class Verified(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def verify(path: Path, endpoints: Endpoints, context: Context) -> Verified:
+def verify(path: Path, endpoints: Endpoints, context: Context, *, allow_executable: bool = False) -> Verified:
     """Prove that the credential config at ``path`` works.
+
+    Args:
+        path: the config.
+        endpoints: where it may lead; to the emulator's all its URLs are turned.
+        context: for the clock and the organisation.
+        allow_executable: whether it may run a program that is not gcp-wif.
 
     Raises:
         InputError: the config or the token cannot work; Google was not asked.
         RefusedError: Google said no.
         UnavailableError: no answer.
     """
-    config = _directed(read_config(path), endpoints)
+    trusted = read_trusted(path, endpoints, context.program, allow_executable=allow_executable)
+    config = _directed(trusted.config, endpoints)
     claims = UnverifiedClaims({})
     warnings: tuple[str, ...] = ()
     if isinstance(config.source, FileSource):
@@ -70,27 +75,15 @@ def verify(path: Path, endpoints: Endpoints, context: Context) -> Verified:
 
 
 def _directed(config: CredentialConfig, endpoints: Endpoints) -> CredentialConfig:
-    """The config, held to ``endpoints``: sent to the emulator where that is on, else refused if it leads elsewhere."""
-    if endpoints.emulator:
-        account = config.service_account
-        return config._replace(
-            token_url=endpoints.token_url,
-            token_info_url=endpoints.token_info_url if config.token_info_url else None,
-            impersonation_url=endpoints.impersonation_url(account) if account else None,
-        )
-    wrong = config.misdirected_urls(endpoints)
-    if config.universe_domain != endpoints.universe:
-        wrong = (("universe_domain", config.universe_domain), *wrong)
-    if wrong:
-        field, value = wrong[0]
-        raise InputError(
-            f"The credential config's `{field}` is {shown(value)}, which is not Google's for {endpoints.universe}.",
-            hint="A config decides where the token is sent, so nothing was sent. Write it again with `gcp-wif "
-            "generate`; for a sovereign cloud name its domain with --universe-domain; for the emulator set "
-            "GCP_WIF_EMULATOR_HOST.",
-            code="WIF405",
-        )
-    return config
+    """The config, turned to the emulator where that is on."""
+    if not endpoints.emulator:
+        return config
+    account = config.service_account
+    return config._replace(
+        token_url=endpoints.token_url,
+        token_info_url=endpoints.token_info_url if config.token_info_url else None,
+        impersonation_url=endpoints.impersonation_url(account) if account else None,
+    )
 
 
 def _principal(config: CredentialConfig, claims: UnverifiedClaims) -> Principal | None:

@@ -8,6 +8,7 @@ Besides the contract's keys these are understood:
 * ``[identities.NAME]``: ``display_name``, ``description``, ``token_lifetime_seconds``; and ``principals``, in place of
   ``allow``, for a provider that somebody made by hand: the ends of principal identifiers, as in
   ``attribute.project/ID``. With it mapping and condition are those of ``[provider]``, whole.
+* ``install``, before the tables: the shell command that installs gcp-wif in the jobs of what is rendered.
 * the keys, rule names and guards of the issuer's kind: see `gcp_wif.issuers`. A guard's key in ``[provider]`` is the
   default for every identity. A list in a rule means any of its values.
 """

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from gcp_wif.errors import shown
+from gcp_wif.install import is_command
 from gcp_wif.issuers import FALLBACK, Issuer, IssuerProfile, kinds, profile
 from gcp_wif.manifest.model import (
     MAX_MANIFEST_BYTES,
@@ -28,7 +29,7 @@ _PRINCIPAL = re.compile(r"(?:subject|group|attribute\.[a-z0-9_]{1,100})/(.+)", r
 _TARGET = re.compile(r"(?:google|attribute)\..+")
 _LONGEST_EXPRESSION = 2048
 
-_TOP = ("version", "issuer", "pool", "provider", "identities")
+_TOP = ("version", "install", "issuer", "pool", "provider", "identities")
 _ISSUER = ("kind", "url", "audience")
 _NAMES = ("display_name", "description", "disabled")
 _POOL = ("project_id", "project_number", "id", *_NAMES)
@@ -46,6 +47,8 @@ class Manifest(NamedTuple):
     pool: PoolSpec
     provider: ProviderSpec
     identities: Mapping[str, Identity]
+    install: str | None = None
+    """The shell command that installs gcp-wif in what is rendered; ``None`` for `gcp_wif.install.install_command`."""
 
     @classmethod
     def parse(cls, data: str | bytes, *, origin: str) -> "Manifest":
@@ -104,6 +107,9 @@ class _Reader(RuleReader):
         self._known(document, "", _TOP)
         if document.get("version") != 1 or isinstance(document.get("version"), bool):
             self._say("version", "must be 1, the only version that there is.", "WIF703")
+        install = self._text(document, "install")
+        if install is not None and not is_command(install):
+            self._say("install", "must be one line of a shell script, the command that installs gcp-wif.")
         table = self._table(document, "issuer")
         kind, named = self._profile(table)
         issuer = self._issuer(table, kind) if named else None
@@ -113,7 +119,7 @@ class _Reader(RuleReader):
         if issuer is None or pool is None or provider is None or self.problems:
             return None
         self._check_principals(identities, provider, issuer)
-        return Manifest(issuer, pool, provider, MappingProxyType(identities))
+        return Manifest(issuer, pool, provider, MappingProxyType(identities), install)
 
     # Tables
 

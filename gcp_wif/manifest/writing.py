@@ -69,12 +69,12 @@ def toml_text(draft: Draft) -> str:
     for identity in draft.identities:
         lines += ["", *_identity(identity)]
     if draft.notes:
-        lines += ["", *(f"# {note}" for note in draft.notes)]
+        lines += ["", *map(_comment, draft.notes)]
     return "\n".join(lines) + "\n"
 
 
 def _identity(identity: DraftIdentity) -> Iterable[str]:
-    yield from (f"# {line}" for line in identity.comment)
+    yield from map(_comment, identity.comment)
     yield f"[identities.{identity.name}]"
     if identity.service_account:
         yield f"service_account = {_quoted(identity.service_account)}"
@@ -107,6 +107,11 @@ def _value(value: object) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(each) for each in value) + "]"
     return _quoted(str(value))
+
+
+def _comment(text: str) -> str:
+    """A comment that ends with its line: texts in it may be those of somebody else's file."""
+    return "# " + "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
 
 
 def _quoted(text: str) -> str:

@@ -9,20 +9,20 @@ provider's condition stands before anything is granted through it.
 """
 
 import contextlib
-import time
+import itertools
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from google.api_core import exceptions
 
 from gcp_wif.desired import Desired, DesiredAccount
 from gcp_wif.errors import GcpWifError, UnavailableError
 from gcp_wif.provisioning.changes import AccountState, Change, Observed, Plan, PolicyChange, ResourceChange
-from gcp_wif.provisioning.clients import Clients
 from gcp_wif.provisioning.failures import explained
+from gcp_wif.provisioning.interface import AccountDocument, AdminApi
 from gcp_wif.provisioning.planning import account_change, changed_policy, request_body, resource_change
 from gcp_wif.provisioning.retry import RetryPolicy, is_concurrent_change, is_transient
 
@@ -32,6 +32,7 @@ _CONCURRENCY = 8
 _READS_IN_A_ROW = 3
 """How many reads must see a new account before it counts as visible, as peers do (it says 403 or 404 at first)."""
 
+T = TypeVar("T")
 Say = Callable[[str, Change], None]
 
 
@@ -56,7 +57,7 @@ class Outcome:
 
 
 def apply(
-    plan: Plan, desired: Desired, observed: Observed, clients: Clients, retry_policy: RetryPolicy, say: Say
+    plan: Plan, desired: Desired, observed: Observed, clients: AdminApi, retry_policy: RetryPolicy, say: Say
 ) -> Outcome:
     """Make the changes of ``plan``; stages follow one another, changes within one run side by side.
 
@@ -72,36 +73,39 @@ def apply(
     """
     run = _Run(plan, desired, observed, clients, retry_policy, say)
     outcome = Outcome()
-    stages: list[list[Change]] = [
-        [change for change in plan.changes if _stage(change) == stage] for stage in range(_STAGES)
-    ]
-    for changes in stages:
-        if changes and not (outcome.failed or outcome.interrupted):
-            _stage_run(changes, run, outcome)
+    for _, changes in itertools.groupby(sorted(plan.changes, key=_stage), _stage):
+        if not (outcome.failed or outcome.interrupted):
+            _stage_run(list(changes), run, outcome)
     return outcome
 
 
-_STAGES = 7
+_ORDER = (
+    "revoke",
+    "delete provider",
+    "delete pool",
+    "delete account",
+    "make pool",
+    "make provider",
+    "make account",
+    "grant",
+)
 
 
 def _stage(change: Change) -> int:
     if isinstance(change, PolicyChange):
-        return 0 if change.revoke and not change.grant else 4
-    if change.action == "delete":
-        return {"provider": 1, "pool": 5, "account": 6}[change.kind]
-    return {"pool": 1, "provider": 2, "account": 3}[change.kind]
+        return _ORDER.index("grant" if change.grant else "revoke")
+    return _ORDER.index(f"{'delete' if change.action == 'delete' else 'make'} {change.kind}")
 
 
 def _stage_run(changes: list[Change], run: "_Run", outcome: Outcome) -> None:
+    futures: list[Future[None]] = []
     with ThreadPoolExecutor(_CONCURRENCY, thread_name_prefix="gcp-wif-write") as executor:
         try:
-            futures = [executor.submit(run.make, change, outcome) for change in changes]
+            futures.extend(executor.submit(run.make, change, outcome) for change in changes)
             wait(futures)
         except KeyboardInterrupt:  # may come while a thread is being started, too
             outcome.interrupted = True
-            run.stopped = True
-            executor.shutdown(wait=True, cancel_futures=True)
-            return
+            run.stopped = True  # what has not begun does not begin; what is under way ends before the pool closes
     for future in futures:
         future.result()  # a defect of ours, if anything
 
@@ -114,7 +118,7 @@ class _Run:
     """One run: its plan, and what it made itself, which Google's servers may take a while to see."""
 
     def __init__(
-        self, plan: Plan, desired: Desired, observed: Observed, clients: Clients, retry_policy: RetryPolicy, say: Say
+        self, plan: Plan, desired: Desired, observed: Observed, clients: AdminApi, retry_policy: RetryPolicy, say: Say
     ) -> None:
         self._desired = desired
         self._observed = observed
@@ -135,7 +139,7 @@ class _Run:
             self._say("start", change)
             self._make(change)
         except _Stopped:
-            return
+            pass  # it stays open
         except GcpWifError as error:
             self._note_failure(change, error, outcome)
         except Exception as error:
@@ -169,11 +173,10 @@ class _Run:
         first: list[Any] = [self._observed.pool if pool else self._observed.provider]
 
         def converge() -> None:
-            self._check_stopped()
             present = first.pop() if first else self._get(change.name)
             need = resource_change(kind, change.name, wanted, present)
             while need is not None:
-                self._wait_for(self._start(need))
+                self._wait_for(self._start(need), change)
                 # An undeleted resource comes back as it was, so its fields are compared again.
                 present = self._get(change.name) if need.action == "undelete" else None
                 need = resource_change(kind, change.name, wanted, present) if present is not None else None
@@ -196,14 +199,13 @@ class _Run:
 
     def _delete(self, change: ResourceChange) -> None:
         def converge() -> None:
-            self._check_stopped()
             if change.kind == "account":
                 with contextlib.suppress(exceptions.NotFound):
                     self._clients.delete_account(self._account_of(change.name).resource)
                 return
             present = self._get(change.name)
             if present is not None and present.get("state") != "DELETED":
-                self._wait_for(self._clients.delete(change.name))
+                self._wait_for(self._clients.delete(change.name), change)
 
         self._retry(converge, is_transient, change)
 
@@ -213,27 +215,27 @@ class _Run:
         except exceptions.NotFound:
             return None
 
-    def _wait_for(self, operation: dict[str, Any]) -> None:
+    def _wait_for(self, operation: dict[str, Any], change: Change) -> None:
         """Poll until it is done.
 
         Raises:
             GoogleAPICallError: it ended in an error.
             UnavailableError: WIF830, it does not end.
         """
-        deadline = time.monotonic() + self._retry_policy.operation
+        deadline = self._retry_policy.deadline(self._retry_policy.operation)
         while not operation.get("done"):
-            self._check_stopped()
             if not self._retry_policy.pause(deadline):
                 raise UnavailableError(
                     f"The operation {operation['name']} did not end within {self._retry_policy.operation:g} seconds.",
                     hint="Run the same command again later: it reads what is there and goes on from it.",
                     code="WIF830",
                 )
-            name = operation["name"]
-            operation = self._retry_policy.retry(partial(self._clients.get, name))
+            operation = self._retry(partial(self._clients.get, operation["name"]), is_transient, change)
         error = operation.get("error")
         if error:
-            raise exceptions.from_grpc_status(int(error.get("code", 2)), str(error.get("message", "")))
+            raise exceptions.from_grpc_status(
+                int(error.get("code", 2)), str(error.get("message") or "no reason was given")
+            )
 
     # Accounts
 
@@ -242,15 +244,13 @@ class _Run:
         first = [self._observed.accounts.get(wanted.email)]
 
         def converge() -> None:
-            self._check_stopped()
             need = account_change(wanted, first.pop() if first else self._account_state(wanted))
-            if need is None:
-                return
-            if need.action == "create":
-                with contextlib.suppress(exceptions.AlreadyExists):  # an earlier try's, whose answer got lost
+            if need is not None and need.action == "create":
+                # One that exists is an earlier try's, whose answer got lost, or somebody else's.
+                with contextlib.suppress(exceptions.AlreadyExists):
                     self._create_account(wanted)
-                self._wait_until_visible(wanted)
-            else:
+                need = account_change(wanted, self._visible_account(wanted, change))
+            if need is not None:
                 self._clients.patch_account(wanted.resource, {each.field: each.after for each in need.fields})
 
         self._retry(converge, is_transient, change)
@@ -269,29 +269,20 @@ class _Run:
 
     def _account_state(self, wanted: DesiredAccount) -> AccountState | None:
         try:
-            found = self._clients.get_account(wanted.resource)
+            return _state_of(self._clients.get_account(wanted.resource))
         except exceptions.NotFound:
             return None
-        return AccountState(found.disabled, {"display_name": found.display_name, "description": found.description})
 
-    def _wait_until_visible(self, wanted: DesiredAccount) -> None:
-        """Until three reads in a row see it."""
-        seen = 0
+    def _visible_account(self, wanted: DesiredAccount, change: Change) -> AccountState:
+        """The account, once three reads in a row have seen it."""
 
-        def read() -> None:
-            nonlocal seen
-            self._check_stopped()
-            try:
-                while seen < _READS_IN_A_ROW:
-                    self._clients.get_account(wanted.resource)
-                    seen += 1
-            except Exception:
-                seen = 0
-                raise
+        def read() -> AccountState:
+            return [_state_of(self._clients.get_account(wanted.resource)) for _ in range(_READS_IN_A_ROW)][-1]
 
-        self._retry_policy.retry(
-            read, lambda error: is_transient(error) or _is_unseen(error), bound=self._retry_policy.visible
-        )
+        def transient(error: Exception) -> bool:
+            return is_transient(error) or _is_unseen(error)
+
+        return self._retry(read, transient, change, bound=self._retry_policy.visible)
 
     # Policies
 
@@ -300,7 +291,6 @@ class _Run:
         fresh = bool(self._made)
 
         def write() -> None:
-            self._check_stopped()
             present = first.pop() if first else None
             wanted = changed_policy(present or self._clients.get_policy(change.resource), change)
             if wanted is not None:
@@ -313,8 +303,19 @@ class _Run:
 
     # In common
 
-    def _retry(self, action: Callable[[], None], transient: Callable[[Exception], bool], change: Change) -> None:
-        self._retry_policy.retry(action, transient, on_retry=lambda _: self._say("waits", change))
+    def _retry(
+        self,
+        action: Callable[[], T],
+        transient: Callable[[Exception], bool],
+        change: Change,
+        *,
+        bound: float | None = None,
+    ) -> T:
+        def attempt() -> T:
+            self._check_stopped()
+            return action()
+
+        return self._retry_policy.retry(attempt, transient, bound=bound, on_retry=lambda _: self._say("waits", change))
 
     def _check_stopped(self) -> None:
         if self.stopped:
@@ -342,23 +343,31 @@ class _Run:
         )
 
 
-def wait_until_visible(plan: Plan, clients: Clients, retry_policy: RetryPolicy) -> None:
+def wait_until_visible(plan: Plan, clients: AdminApi, retry_policy: RetryPolicy) -> None:
     """Wait until three reads in a row show every grant of ``plan``.
 
     Raises:
-        UnavailableError: WIF828, they do not within the retry_policy.
+        UnavailableError: WIF828, they do not within the bound.
     """
-    deadline = time.monotonic() + retry_policy.bound
+    deadline = retry_policy.deadline(retry_policy.bound)
     for change in plan.changes:
-        if not isinstance(change, PolicyChange):
-            continue
         seen = 0
-        while seen < _READS_IN_A_ROW:
+        while isinstance(change, PolicyChange) and seen < _READS_IN_A_ROW:
             policy = retry_policy.retry(partial(clients.get_policy, change.resource))
-            shown = changed_policy(policy, change) is None
-            seen = seen + 1 if shown else 0
-            if not shown and not retry_policy.pause(deadline):
-                raise UnavailableError(f"{change.resource} does not show what was written.", code="WIF828")
+            if changed_policy(policy, change) is None:
+                seen += 1
+            elif retry_policy.pause(deadline):
+                seen = 0
+            else:
+                raise UnavailableError(
+                    f"{change.resource} does not show what was written.",
+                    hint="Somebody else may have changed it meanwhile: `gcp-wif plan` shows what it lacks.",
+                    code="WIF828",
+                )
+
+
+def _state_of(account: AccountDocument) -> AccountState:
+    return AccountState(account.disabled, {"display_name": account.display_name, "description": account.description})
 
 
 def _is_unseen(error: Exception) -> bool:

@@ -6,6 +6,7 @@ google-cloud-resource-manager. Every failure is a ``google.api_core`` exception,
 of requests' where no answer came.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,12 +14,14 @@ import grpc
 import requests
 from google.api_core import exceptions
 from google.auth import credentials as auth_credentials
-from google.auth.transport.requests import AuthorizedSession
+from google.auth.transport.requests import AuthorizedSession, Request
 from google.cloud import iam_admin_v1, resourcemanager_v3
 from google.iam.v1 import iam_policy_pb2, options_pb2, policy_pb2
 
+from gcp_wif import limits, secrets
 from gcp_wif.endpoints import EMULATOR_GRPC_VARIABLE, Endpoints
 from gcp_wif.errors import InputError
+from gcp_wif.http import BoundedAdapter, BoundedRetry, Bounds, bounded
 from gcp_wif.names import PoolName, ProviderName
 
 __all__ = ["Clients", "Policy"]
@@ -43,18 +46,19 @@ class Clients:
     def __init__(self, endpoints: Endpoints, credentials: auth_credentials.Credentials, timeout: float) -> None:
         self._base = endpoints.iam
         self._timeout = timeout
-        self._session = AuthorizedSession(credentials)
-        self._session.max_redirects = 0
-        if endpoints.emulator:
-            self._session.trust_env = False  # a proxy has no way to this machine's loopback
-        adapter = requests.adapters.HTTPAdapter(pool_connections=4, pool_maxsize=32)
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, adapter)
-        self._accounts, self._projects = _grpc_clients(endpoints, credentials)
+        self._credentials = credentials
+        bounds = Bounds(limits.ADMIN_ANSWER_BYTES, timeout)
+        proxies = not endpoints.emulator  # a proxy has no way to this machine's loopback
+        retry = BoundedRetry(3, backoff_factor=0.4, redirect=0)
+        self._refresh = Request(bounded(requests.Session(), BoundedAdapter(bounds, retry), proxies=True))
+        self._session = AuthorizedSession(credentials, auth_request=self._refresh)
+        bounded(self._session, BoundedAdapter(bounds, connections=(4, 32)), proxies=proxies)
+        self._accounts, self._projects = _grpc_clients(endpoints, credentials, self._refresh)
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+        self._refresh.session.close()
         self._accounts.transport.close()
         self._projects.transport.close()
 
@@ -99,33 +103,39 @@ class Clients:
 
     def get_account(self, resource: str) -> iam_admin_v1.ServiceAccount:
         """An account by its resource name."""
-        return self._accounts.get_service_account(request={"name": resource}, retry=None, timeout=self._timeout)
+        found: iam_admin_v1.ServiceAccount = self._rpc(self._accounts.get_service_account, {"name": resource})
+        return found
 
     def list_accounts(self, project: str) -> list[iam_admin_v1.ServiceAccount]:
         """The accounts of a project."""
         request = {"name": f"projects/{project}", "page_size": 100}
-        return list(self._accounts.list_service_accounts(request=request, retry=None, timeout=self._timeout))
+        found: list[iam_admin_v1.ServiceAccount] = []
+        for number, page in enumerate(self._rpc(self._accounts.list_service_accounts, request).pages):
+            if number == limits.PAGES:
+                raise _endless(f"projects/{project}/serviceAccounts")
+            found += page.accounts
+        return found
 
     def create_account(self, project: str, account_id: str, display_name: str, description: str) -> None:
         """Create an account."""
         account = {"display_name": display_name, "description": description}
         request = {"name": f"projects/{project}", "account_id": account_id, "service_account": account}
-        self._accounts.create_service_account(request=request, retry=None, timeout=self._timeout)
+        self._rpc(self._accounts.create_service_account, request)
 
     def patch_account(self, resource: str, fields: Mapping[str, str]) -> None:
         """Change ``display_name`` and ``description``, those that are given."""
         account = {"name": resource, **fields}
         request = {"service_account": account, "update_mask": {"paths": list(fields)}}
-        self._accounts.patch_service_account(request=request, retry=None, timeout=self._timeout)
+        self._rpc(self._accounts.patch_service_account, request)
 
     def delete_account(self, resource: str) -> None:
         """Delete an account, for 30 days."""
-        self._accounts.delete_service_account(request={"name": resource}, retry=None, timeout=self._timeout)
+        self._rpc(self._accounts.delete_service_account, {"name": resource})
 
     def get_project(self, project: str) -> tuple[str, str]:
         """ID and number of the project with this ID or number."""
         request = {"name": f"projects/{project}"}
-        found = self._projects.get_project(request=request, retry=None, timeout=self._timeout)
+        found = self._rpc(self._projects.get_project, request)
         return found.project_id, found.name.removeprefix("projects/")
 
     def get_policy(self, resource: str) -> Policy:
@@ -133,15 +143,22 @@ class Clients:
         options = options_pb2.GetPolicyOptions(requested_policy_version=_POLICY_VERSION)
         request = iam_policy_pb2.GetIamPolicyRequest(resource=resource, options=options)
         client: Any = self._accounts if "/serviceAccounts/" in resource else self._projects
-        found: Policy = client.get_iam_policy(request=request, retry=None, timeout=self._timeout)
+        found: Policy = self._rpc(client.get_iam_policy, request)
         return found
 
     def set_policy(self, resource: str, policy: Policy) -> Policy:
         """Write a policy whose etag is the one it was read with."""
         request = iam_policy_pb2.SetIamPolicyRequest(resource=resource, policy=policy)
         client: Any = self._accounts if "/serviceAccounts/" in resource else self._projects
-        written: Policy = client.set_iam_policy(request=request, retry=None, timeout=self._timeout)
+        written: Policy = self._rpc(client.set_iam_policy, request)
         return written
+
+    def _rpc(self, call: Callable[..., Any], request: Any) -> Any:
+        """One gRPC call. Its token is fetched here, within bounds: the library would fetch it without any."""
+        if not self._credentials.valid and not isinstance(self._credentials, auth_credentials.AnonymousCredentials):
+            self._credentials.refresh(self._refresh)
+        secrets.remember(self._credentials.token)
+        return call(request=request, retry=None, timeout=self._timeout)
 
     def _call(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
@@ -167,41 +184,51 @@ class Clients:
 
     def _pages(self, path: str, field: str, *, size: int) -> Iterator[dict[str, Any]]:
         query = {"pageSize": str(size), "showDeleted": "true"}
-        while True:
+        for _ in range(limits.PAGES):
             answer = self._call("GET", path, query)
             yield from answer.get(field, [])
             if not answer.get("nextPageToken"):
                 return
             query["pageToken"] = answer["nextPageToken"]
+        raise _endless(path)
+
+
+def _endless(path: str) -> exceptions.GoogleAPICallError:
+    return exceptions.DataLoss(f"the list {path} did not end after {limits.PAGES} pages")
 
 
 class _Bearer(grpc.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]  # generic in its stubs alone
     """Sends the credentials' token over the emulator's plain channel, which gRPC's own call credentials refuse."""
 
-    def __init__(self, credentials: auth_credentials.Credentials) -> None:
+    def __init__(self, credentials: auth_credentials.Credentials, request: Request) -> None:
         self._credentials = credentials
+        self._request = request
 
     def intercept_unary_unary(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
         headers: dict[str, str] = {}
-        self._credentials.before_request(_token_request(), "POST", "", headers)
+        self._credentials.before_request(self._request, "POST", "", headers)
         metadata = [*(details.metadata or ()), *((name.lower(), value) for name, value in headers.items())]
         return continuation(details._replace(metadata=metadata), request)
 
 
-def _token_request() -> Any:
-    from google.auth.transport.requests import Request
-
-    return Request()
+_CHANNEL_LIMITS = (("grpc.max_receive_message_length", limits.ADMIN_ANSWER_BYTES),)
 
 
 def _grpc_clients(
-    endpoints: Endpoints, credentials: auth_credentials.Credentials
+    endpoints: Endpoints, credentials: auth_credentials.Credentials, request: Request
 ) -> tuple[iam_admin_v1.IAMClient, resourcemanager_v3.ProjectsClient]:
+    from google.cloud.iam_admin_v1.services.iam.transports import IAMGrpcTransport
+    from google.cloud.resourcemanager_v3.services.projects.transports import ProjectsGrpcTransport
+
     if not endpoints.emulator:
         options = {"universe_domain": endpoints.universe}
         return (
-            iam_admin_v1.IAMClient(credentials=credentials, client_options=options),
-            resourcemanager_v3.ProjectsClient(credentials=credentials, client_options=options),
+            iam_admin_v1.IAMClient(
+                credentials=credentials, client_options=options, transport=_limited(IAMGrpcTransport)
+            ),
+            resourcemanager_v3.ProjectsClient(
+                credentials=credentials, client_options=options, transport=_limited(ProjectsGrpcTransport)
+            ),
         )
     if not endpoints.emulator_grpc:
         raise InputError(
@@ -209,17 +236,23 @@ def _grpc_clients(
             hint="`gcp-wif emulator` prints both addresses when it is ready; set both variables.",
             code="WIF811",
         )
-    from google.cloud.iam_admin_v1.services.iam.transports import IAMGrpcTransport
-    from google.cloud.resourcemanager_v3.services.projects.transports import ProjectsGrpcTransport
-
     address = endpoints.emulator_grpc
 
     def channel() -> Any:
-        plain = grpc.insecure_channel(address, options=(("grpc.enable_http_proxy", 0),))
+        plain = grpc.insecure_channel(address, options=(*_CHANNEL_LIMITS, ("grpc.enable_http_proxy", 0)))
         anonymous = isinstance(credentials, auth_credentials.AnonymousCredentials)
-        return plain if anonymous else grpc.intercept_channel(plain, _Bearer(credentials))
+        return plain if anonymous else grpc.intercept_channel(plain, _Bearer(credentials, request))
 
     return (
         iam_admin_v1.IAMClient(transport=IAMGrpcTransport(channel=channel())),
         resourcemanager_v3.ProjectsClient(transport=ProjectsGrpcTransport(channel=channel())),
     )
+
+
+def _limited(transport: Any) -> Callable[..., Any]:
+    """The client library's transport, which by itself takes messages of any size, with a limit."""
+
+    def channel(host: str, **rest: Any) -> Any:
+        return transport.create_channel(host, **{**rest, "options": _CHANNEL_LIMITS})
+
+    return functools.partial(transport, channel=channel)

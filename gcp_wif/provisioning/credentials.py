@@ -7,7 +7,7 @@ from google.auth import credentials as auth_credentials
 from google.auth import exceptions, impersonated_credentials
 
 from gcp_wif.endpoints import Endpoints
-from gcp_wif.errors import InputError, hide_tokens
+from gcp_wif.errors import InputError, from_outside
 from gcp_wif.names import ServiceAccountEmail
 
 __all__ = ["admin_credentials"]
@@ -31,7 +31,7 @@ def admin_credentials(endpoints: Endpoints, impersonate: ServiceAccountEmail | N
         found, _ = google.auth.default(scopes=_SCOPES)
     except exceptions.DefaultCredentialsError as error:
         raise InputError(
-            f"There are no application default credentials: {hide_tokens(str(error))[:300]}",
+            f"There are no application default credentials: {from_outside(str(error))}",
             hint="On a workstation run `gcloud auth application-default login`; in CI use an identity for admins. "
             "To try it without Google set GCP_WIF_EMULATOR_HOST and GCP_WIF_EMULATOR_GRPC_HOST.",
             code="WIF810",

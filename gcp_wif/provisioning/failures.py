@@ -6,7 +6,8 @@ import requests
 from google.api_core import exceptions
 from google.auth import exceptions as auth_exceptions
 
-from gcp_wif.errors import GcpWifError, InputError, RefusedError, UnavailableError, hide_tokens
+from gcp_wif.errors import GcpWifError, InputError, RefusedError, UnavailableError, from_outside
+from gcp_wif.http import UnusableAnswer
 from gcp_wif.provisioning.retry import is_transient
 from gcp_wif.refusals import NEEDED_APIS, RefusalKind, recognise
 
@@ -36,7 +37,10 @@ def explained(error: Exception, doing: str, *, permission: str, project: str) ->
         permission: the IAM permission that the call needs.
         project: the project where it is needed, by ID or number.
     """
-    words = hide_tokens(str(getattr(error, "message", None) or error))[:1000]
+    words = from_outside(str(getattr(error, "message", None) or error))
+    cause = error.args[0] if isinstance(error, auth_exceptions.TransportError) and error.args else error
+    if isinstance(cause, UnusableAnswer):
+        return cause.as_error()
     if is_transient(error):
         return UnavailableError(
             f"Google kept failing while {doing}: {words}",

@@ -1,9 +1,11 @@
 """How long to keep trying, and which failures pass by themselves.
 
-Retries are google-api-core's: exponential back-off with full jitter inside a bound. What passes is 429 and 5xx, a
-connection that broke or timed out, and 409 ABORTED of a policy that somebody else wrote meanwhile.
+Exponential back-off with full jitter inside a bound, as google-api-core does it, but with the clock, the sleep and the
+draw as fields: a test of minutes of waiting takes none. What passes is 429 and 5xx, a connection that broke or timed
+out, and 409 ABORTED of a policy that somebody else wrote meanwhile.
 """
 
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +13,6 @@ from typing import TypeVar
 
 import requests
 from google.api_core import exceptions
-from google.api_core.retry import Retry
 from google.auth import exceptions as auth_exceptions
 
 __all__ = ["RetryPolicy", "is_concurrent_change", "is_transient"]
@@ -42,6 +43,9 @@ class RetryPolicy:
         request: how long one request may take.
         operation: how long an operation may stay open.
         visible: how long a new account may be unknown to some of Google's servers.
+        clock: seconds that only ever grow.
+        sleep: waits for so many seconds.
+        draw: a number between two bounds.
     """
 
     first: float = 1.0
@@ -50,6 +54,9 @@ class RetryPolicy:
     request: float = 60.0
     operation: float = 300.0
     visible: float = 180.0
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    draw: Callable[[float, float], float] = random.uniform
 
     def retry(
         self,
@@ -67,25 +74,31 @@ class RetryPolicy:
             bound: seconds, in place of ``self.bound``.
             on_retry: called with each failure that is tried again.
         """
-        retry = Retry(
-            transient or is_transient,
-            initial=self.first,
-            maximum=self.most,
-            multiplier=2.0,
-            timeout=self.bound if bound is None else bound,
-            on_error=on_retry,
-        )
-        try:
-            return retry(action)()
-        except exceptions.RetryError as error:
-            cause = error.cause
-            raise (cause if isinstance(cause, Exception) else error) from None
+        again = transient or is_transient
+        deadline = self.deadline(self.bound if bound is None else bound)
+        longest = self.first
+        while True:
+            try:
+                return action()
+            except Exception as error:
+                pause = self.draw(0.0, longest)
+                if not again(error) or self.clock() + pause > deadline:
+                    raise
+                if on_retry is not None:
+                    on_retry(error)
+            self.sleep(pause)
+            longest = min(2 * longest, self.most)
+
+    def deadline(self, seconds: float) -> float:
+        """The time of the clock in so many seconds."""
+        return self.clock() + seconds
 
     def pause(self, deadline: float) -> bool:
-        """Wait before the next poll; ``False`` where ``deadline`` (of the monotonic clock) has passed."""
-        if time.monotonic() >= deadline:
+        """Wait before the next poll; ``False`` where ``deadline`` has passed."""
+        left = deadline - self.clock()
+        if left <= 0:
             return False
-        time.sleep(min(self.first, max(0.0, deadline - time.monotonic())))
+        self.sleep(min(self.first, left))
         return True
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gcp_wif.errors import InputError, shown
+from gcp_wif.install import install_command
 from gcp_wif.manifest import Identity, Manifest
 from gcp_wif.rendering.header import remade_by
 from gcp_wif.rendering.quoting import FILTERS, shell_line
@@ -15,22 +16,28 @@ __all__ = ["render_circleci", "render_orb"]
 _BRANCH, _TAG = "refs/heads/", "refs/tags/"
 
 
-def render_orb() -> str:
+def render_orb(install: str | None = None) -> str:
     """The seed's two commands, ``gcp-oidc-generate-cred-config-file`` and ``gcp-oidc-authenticate``, on gcp-wif.
 
     Names, parameters, types and defaults are those of CircleCI's page, so that they replace its text and nothing
     else in a config has to change.
+
+    Args:
+        install: the shell command that installs gcp-wif; by default `gcp_wif.install.install_command`.
     """
-    return render_template("circleci/commands.yml", {"remade": remade_by("orb")}, filters=FILTERS)
+    values = {"remade": remade_by("orb", *_given(install)), "install": install or install_command()}
+    return render_template("circleci/commands.yml", values, filters=FILTERS)
 
 
-def render_circleci(manifest: Manifest, origin: str, identity: str | None = None) -> str:
+def render_circleci(manifest: Manifest, origin: str, identity: str | None = None, install: str | None = None) -> str:
     """A complete ``.circleci/config.yml``: a job, a context and a workflow entry for each identity.
 
     Args:
         manifest: of the kind ``circleci``.
         origin: the manifest's file, for the header.
         identity: the only one to make a job for; all by default.
+        install: the shell command that installs gcp-wif; by default the manifest's, or
+            `gcp_wif.install.install_command`.
 
     Raises:
         InputError: WIF730 where the issuer is not CircleCI, WIF121 where there is no such identity.
@@ -49,9 +56,17 @@ def render_circleci(manifest: Manifest, origin: str, identity: str | None = None
     arguments = ["circleci", "--manifest", origin] + (["--identity", identity] if identity else [])
     return render_template(
         "circleci/config.yml",
-        {"remade": remade_by(*arguments), "jobs": [_job(each, manifest, organization) for each in chosen]},
+        {
+            "remade": remade_by(*arguments, *_given(install)),
+            "install": install or manifest.install or install_command(),
+            "jobs": [_job(each, manifest, organization) for each in chosen],
+        },
         filters=FILTERS,
     )
+
+
+def _given(install: str | None) -> list[str]:
+    return ["--install", install] if install else []
 
 
 def _job(identity: Identity, manifest: Manifest, organization: str) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def render_terraform(manifest: Manifest, desired: Desired, origin: str, existing
     """
     names = _account_names(manifest)
     arguments = ["terraform", "--manifest", origin] + (["--import-existing"] if existing is not None else [])
-    here = existing or Existing()
+    here, made = existing or Existing(), _made(desired, names)
     return render_template(
         "terraform/main.tf",
         {
@@ -81,7 +81,7 @@ def render_terraform(manifest: Manifest, desired: Desired, origin: str, existing
             },
             "oidc": _oidc(desired),
             "accounts": [_account(each, names[each.email]) for each in desired.accounts],
-            "projects": [_project(each, grants, desired, names) for each, grants in desired.project_grants.items()],
+            "projects": [_project(each, grants, made) for each, grants in desired.project_grants.items()],
         },
         filters={**FILTERS, "label": _label, "attributes": _attributes},
     )
@@ -144,12 +144,16 @@ def _account(account: DesiredAccount, name: str) -> dict[str, Any]:
     }
 
 
-def _project(project: str, grants: Iterable[Grant], desired: Desired, names: Mapping[str, str]) -> dict[str, Any]:
-    made = {
+def _made(desired: Desired, names: Mapping[str, str]) -> dict[str, Quoted]:
+    """The accounts that Terraform makes, as members of a policy."""
+    return {
         f"serviceAccount:{each.email}": Quoted(f"google_service_account.{_label(names[each.email])}.member")
         for each in desired.accounts
         if each.create
     }
+
+
+def _project(project: str, grants: Iterable[Grant], made: Mapping[str, Quoted]) -> dict[str, Any]:
     # A reference, where the account is Terraform's: a grant to an account that does not exist yet is refused.
     members = [(_key(grant), as_hcl(grant.role), made.get(grant.member, as_hcl(grant.member))) for grant in grants]
     return {"label": _label(project), "id": project, "grants": members}

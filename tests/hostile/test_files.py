@@ -282,6 +282,16 @@ class TestOtherUsers:
         assert (sticky / "token").read_text() == env["CIRCLE_OIDC_TOKEN"]
         assert (sticky / name).exists()
 
+    def test_an_unfinished_file_of_somebody_else_is_not_removed(self, cli, shared, make_jwt) -> None:
+        """W12: not even by root, who could; it may be the only copy of what another user's run is about to write."""
+        sticky = make(shared / "tmp", owner=0, mode=0o1777)
+        theirs = sticky / ".token.gcp-wif-0123456789abcdef"
+        theirs.write_text("half")
+        os.chown(theirs, NOBODY, NOBODY)
+        flag = f"--credential-source-file={sticky}/token"
+        assert in_folder(cli, shared, *GENERATE, flag, CIRCLE_OIDC_TOKEN=make_jwt()).returncode == 0
+        assert theirs.read_text() == "half"
+
     def test_a_file_of_somebody_else_in_a_shared_folder(self, shared, make_jwt) -> None:
         """D25: only its owner may replace it there. It is named, with its owner, and the config stays the earlier."""
         home = make(shared / "home", owner=NOBODY, mode=0o700)

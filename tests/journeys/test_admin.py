@@ -106,17 +106,17 @@ def test_without_terminal_and_yes_nothing_is_done(run: Run) -> None:
     assert snapshot(run.emulator) == start
 
 
-@pytest.mark.parametrize(("answer", "code"), [(b"n\n", 1), (b"\n", 1), (b"y\n", 0)])
-def test_a_terminal_is_asked(answer: bytes, code: int, run: Run) -> None:
+def answered(run: Run, command: str, answer: bytes) -> tuple[int, str]:
+    """The exit code, and what is said, where somebody answers the prompt on a terminal."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "gcp_wif", "apply", "--manifest", str(run.path)]
+    arguments = [sys.executable, "-m", "gcp_wif", command, "--manifest", str(run.path)]
     process = subprocess.Popen(
-        command, env=run.cli.env | run.emulator.environ(), stdin=theirs, stdout=theirs, stderr=theirs
+        arguments, env=run.cli.env | run.emulator.environ(), stdin=theirs, stdout=subprocess.DEVNULL, stderr=theirs
     )
     os.close(theirs)
     told = b""
     try:
-        while b"[y/N]" not in told:
+        while not told.endswith((b"[y/N]: ", b"to do it: ")):
             told += os.read(ours, 4096)
         os.write(ours, answer)
         while True:
@@ -127,12 +127,29 @@ def test_a_terminal_is_asked(answer: bytes, code: int, run: Run) -> None:
             told += chunk
             if not chunk:
                 break
-        assert process.wait(60) == code
+        return process.wait(60), told.decode()
     finally:
         process.kill()
         process.wait(10)
         os.close(ours)
+
+
+@pytest.mark.parametrize(("answer", "code"), [(b"n\n", 1), (b"\n", 1), (b"y\n", 0), (b"YES\n", 0), (b"\x04", 1)])
+def test_a_terminal_is_asked(answer: bytes, code: int, run: Run) -> None:
+    found, told = answered(run, "apply", answer)
+    assert found == code, told
+    assert "Make 7 changes? [y/N]: " in told
     assert bool(run.emulator.state.pools.of_project("123456789012")) == (code == 0)
+
+
+@pytest.mark.parametrize(("answer", "code"), [(b"y\n", 1), (b"yes\n", 1), (b"\n", 1), (b"destroy\n", 0)])
+def test_destroy_asks_for_its_own_name(answer: bytes, code: int, applied: Run) -> None:
+    """F: it asked "Make these 5 changes?", as for anything harmless."""
+    found, told = answered(applied, "destroy", answer)
+    assert found == code, told
+    assert "This destroys 2 resources and revokes 6 grants. Type destroy to do it: " in told
+    state = applied.emulator.state.pools.of_project("123456789012")["circleci"]
+    assert (state.deleted_at is not None) == (code == 0)
 
 
 def test_changes_are_shown_field_by_field(applied: Run) -> None:

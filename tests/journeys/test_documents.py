@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gcp_wif.install import install_command
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 COMMANDS = (
@@ -64,7 +66,7 @@ def test_every_command_named_in_readme_exists(cli) -> None:
 def test_the_snippet_of_readme_logs_in(cli, google) -> None:
     """The steps of the YAML, run as CircleCI runs them: each its own bash, BASH_ENV sourced, our four variables set."""
     steps = re.findall(r"^ +- run: (.+?)(?: +#.*)?$", README, re.MULTILINE)
-    assert steps == ["pip install gcp-wif", "gcp-wif login", "python deploy.py"]
+    assert steps == [install_command(), "gcp-wif login", "python deploy.py"]
     variables = re.search(r"context: gcp +# (.*)", README)
     assert variables is not None
     job = google.job()

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from gcp_wif.emulator import Emulator
+from gcp_wif.install import install_command
 from gcp_wif.manifest import Identity, Manifest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -129,7 +130,7 @@ def test_its_jobs_log_in_as_the_manifest_says_and_others_do_not(name: str, tmp_p
         google.provision_as(manifest)
         for job, identity in manifest.identities.items():
             commands = [step["run"]["command"] for step in config["jobs"][job]["steps"] if step != "checkout"]
-            assert commands[0] == "pip install gcp-wif"
+            assert commands[0] == install_command()
             variables = context(name, job) | google.environ()
             for number, held in enumerate(claims(manifest, identity)):
                 shell = Shell(tmp_path / f"{job}{number}", **variables)

@@ -1,5 +1,6 @@
 """Files when things go badly: kills, a full disk, a read-only mount, many runs at once. Real processes throughout."""
 
+import json
 import os
 import random
 import signal
@@ -123,6 +124,10 @@ def test_64_parallel_logins_lose_no_line_and_tear_none(tmp_path: Path, job_env) 
         line = f"export GOOGLE_APPLICATION_CREDENTIALS={home}/config{number}.json  # gcp-wif"
         assert lines.count(line) == 1
         assert (home / f"token{number}").read_text() == job_env["CIRCLE_OIDC_TOKEN"]
+    receipt = json.loads((home / WRITTEN[0]).read_text())["files"]
+    entered = {Path(entry["path"]).name for entry in receipt}
+    logins = [number for number in range(PARALLEL) if number % 3 == 1]
+    assert entered >= {f"config{number}.json" for number in logins} | {f"token{number}" for number in logins}
     sourced = subprocess.run(["bash", "-c", "echo ok"], env=job_env, capture_output=True, text=True, check=True)
     assert (sourced.stdout, sourced.stderr) == ("ok\n", "")
 

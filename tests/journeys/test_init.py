@@ -291,7 +291,7 @@ def test_the_orb_is_found_too(cli: Any, path: Path) -> None:
         ("- a", "WIF123"),
         ("jobs: {a: {steps: [checkout]}}", "WIF124"),
         ("jobs: {a: {steps: null}, b: 1, c: {steps: [1, {x: {y: z}, w: 1}]}}", "WIF124"),
-        ("a: &a [*a]\njobs: {x: {steps: *a}}", "WIF12"),
+        ("a: &a [*a]\njobs: {x: {steps: *a}}", "WIF741"),
         ("!!python/object/apply:os.system ['true']", "WIF123"),
     ],
 )

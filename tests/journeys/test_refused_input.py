@@ -36,7 +36,7 @@ ROWS = {
         {"CIRCLE_ORGANIZATION_ID": ORGANIZATION[:-1] + "5"},
         [],
         "WIF206",
-        "organisation",
+        "organization_id",
     ),
     "lifetime too short": ({}, ["--service-account-token-lifetime-seconds=599"], "WIF109", "600"),
     "lifetime too long": ({}, ["--service-account-token-lifetime-seconds=43201"], "WIF109", "43200"),
@@ -122,7 +122,7 @@ def test_a_v2_token_is_written_with_a_warning_that_explains_the_mapping(cli, goo
     )
     assert done.returncode == 0
     assert "127" in done.stderr
-    assert "google.subject=assertion['oidc.circleci.com/project-id']" in done.stderr
+    assert "google.subject=assertion.sub.contains('/vcs-origin/')" in done.stderr
 
 
 def test_the_earlier_files_survive_a_refusal(cli, google, make_jwt) -> None:

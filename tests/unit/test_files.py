@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import json
 import multiprocessing
 import os
 import resource
@@ -15,6 +16,7 @@ import pytest
 from gcp_wif import limits
 from gcp_wif.errors import InputError
 from gcp_wif.files import Roots, check_destination, edit_shared, read_bounded, write_new, write_private
+from gcp_wif.files.receipt import RECEIPT_NAME
 
 ROOTS = Roots(None, None)
 LEFTOVER = ".token.gcp-wif-0123456789abcdef"
@@ -300,6 +302,41 @@ class TestEditShared:
         assert caught.value.code == "WIF304"
         assert shell.read_bytes() == b"theirs\n"
 
+    def test_a_full_disk_takes_no_line_of_others(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        shell = tmp_path / "env"
+        shell.write_bytes(b"theirs\n")
+        real = os.write
+        calls: list[int] = []
+
+        def full(descriptor: int, data: memoryview) -> int:
+            calls.append(len(data))
+            if len(calls) == 1:
+                return real(descriptor, bytes(data[:4]))
+            with shell.open("ab") as other:
+                other.write(b"\nlate\n")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "write", full)
+        with pytest.raises(InputError):
+            edit_shared(shell, append(b"export X=1\n"), origin="it", create=True)
+        assert shell.read_bytes() == b"theirs\nexpo\nlate\n"
+
+    def test_what_others_append_while_lines_are_taken_out_stays(self, tmp_path: Path) -> None:
+        shell = tmp_path / "env"
+        shell.write_bytes(b"theirs\nours\n")
+        calls = []
+
+        def change(before: bytes) -> tuple[bytes, bytes]:
+            calls.append(before)
+            if len(calls) == 1:
+                with shell.open("ab") as other:
+                    other.write(b"late\n")
+            return before.replace(b"ours\n", b""), b""
+
+        edit_shared(shell, change, origin="it", create=False)
+        assert shell.read_bytes() == b"theirs\nlate\n"
+        assert len(calls) == 2
+
     def test_a_lock_that_is_never_released_is_an_error(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(limits, "LOCK_SECONDS", 0.2)
         shell = tmp_path / "env"
@@ -329,6 +366,51 @@ class TestEditShared:
             thread.join(30)
         assert sorted(shell.read_text().split("\n")[:-1]) == sorted(f"keep {number}" for number in range(32))
         assert names(tmp_path) == {"env"}
+
+
+class TestReceipt:
+    def write(self, home: Path, *names: str) -> None:
+        files = {home / name: name.encode() for name in names}
+        assert write_private(files, Roots(str(home), None), receipt_for=home / names[0]) == ()
+
+    def test_entries_of_files_that_are_gone_or_replaced_go(self, tmp_path: Path) -> None:
+        for number in range(5):
+            self.write(tmp_path, "config", f"token{number}")
+            (tmp_path / f"token{number}").unlink()
+        entries = json.loads((tmp_path / RECEIPT_NAME).read_text())["files"]
+        # The last run's two, and the config that its own replaced: it was still there when the entry was made.
+        assert [Path(entry["path"]).name for entry in entries] == ["config", "config", "token4"]
+
+    @pytest.mark.parametrize("earlier", [True, False])
+    def test_a_failure_leaves_the_earlier_receipt(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: bool
+    ) -> None:
+        if earlier:
+            self.write(tmp_path, "a", "b")
+        before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        real = os.rename
+
+        def refusing(source: str, target: str, **rest: int) -> None:
+            if target == "b":
+                raise OSError(errno.EPERM, "Operation not permitted")
+            real(source, target, **rest)
+
+        monkeypatch.setattr(os, "rename", refusing)
+        with pytest.raises(InputError):
+            self.write(tmp_path, "a", "b")
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+    def test_a_living_run_is_waited_for_and_given_up_in_the_end(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(limits, "LOCK_SECONDS", 0.2)
+        self.write(tmp_path, "a")
+        with (tmp_path / RECEIPT_NAME).open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            with pytest.raises(InputError) as caught:
+                self.write(tmp_path, "b")
+        assert caught.value.code == "WIF305"
+        assert names(tmp_path) == {"a", RECEIPT_NAME}
 
 
 class TestWriteNew:

@@ -112,7 +112,7 @@ def test_other_token_types_are_not_parsed() -> None:
     [
         ({"exp": NOW}, "WIF204"),
         ({"exp": NOW - 1}, "WIF204"),
-        ({"exp": -1e300}, "WIF204"),
+        ({"exp": -1e300}, "WIF205"),
         ({}, "WIF205"),
         ({"exp": "soon"}, "WIF205"),
         ({"exp": True}, "WIF205"),

@@ -12,6 +12,7 @@ from gcp_wif.cli.output import HidingStream, report_crash
 from gcp_wif.credential_config import CredentialConfig, ExecutableSource, TokenFormat
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, MissingExtraError, RefusedError, UnavailableError, hide_tokens, shown
+from gcp_wif.install import install_command
 from gcp_wif.names import ServiceAccountEmail
 
 CONFIG = {
@@ -27,7 +28,7 @@ CONFIG = {
 def test_exit_codes() -> None:
     codes = [kind("x", code="WIF000").exit_code for kind in (RefusedError, InputError, UnavailableError)]
     assert codes == [1, 2, 3]
-    assert "pip install 'gcp-wif[admin]'" in str(MissingExtraError("admin", command="plan"))
+    assert install_command("admin") in str(MissingExtraError("admin", command="plan"))
 
 
 def test_shown_hides_what_may_be_secret(make_jwt) -> None:
@@ -39,10 +40,10 @@ def test_shown_hides_what_may_be_secret(make_jwt) -> None:
 
 def test_hide_tokens(make_jwt) -> None:
     text = f"before {make_jwt()} between ya29.c.abc-def after"
-    assert hide_tokens(text) == "before (token hidden) between (token hidden) after"
+    assert hide_tokens(text) == "before (secret hidden) between (secret hidden) after"
     stream = io.StringIO()
-    HidingStream(stream).write(text)
-    assert stream.getvalue() == hide_tokens(text)
+    HidingStream(stream).write(text + "\n")
+    assert stream.getvalue() == hide_tokens(text) + "\n"
     assert not HidingStream(stream).closed
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gcp_wif import secrets
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context, terminal
 from gcp_wif.config_lint import MAX_FILE_BYTES, LintFinding, check_text
 from gcp_wif.errors import InputError, MissingExtraError
@@ -80,7 +81,7 @@ def _write_junit(path: Path, found: dict[str, list[LintFinding]], context: Conte
     suite = TestSuite("gcp-wif check")
     for name, findings in found.items():
         case = TestCase(name, "gcp-wif check")
-        case.result = [Failure(f"line {each.line}: {each.message}", each.code) for each in findings]
+        case.result = [Failure(secrets.hide(f"line {each.line}: {each.message}"), each.code) for each in findings]
         suite.add_testcase(case)
     xml = JUnitXml()
     xml.add_testsuite(suite)

@@ -8,15 +8,18 @@ import typer
 from gcp_wif.ci import circleci, circleci_config
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, run_context, terminal
 from gcp_wif.cli.output import Terminal
-from gcp_wif.errors import InputError, MissingExtraError
+from gcp_wif.errors import InputError, MissingExtraError, shown
 from gcp_wif.files import read_bounded, write_new
+from gcp_wif.install import install_command
 from gcp_wif.issuers import profile_of
 from gcp_wif.job.context import Context
 from gcp_wif.job.flags import TargetFlags
 from gcp_wif.job.target import ACCOUNT_VARIABLES, POOL_VARIABLES, PROVIDER_VARIABLES, resolve_target
+from gcp_wif.limits import CI_CONFIG_BYTES
 from gcp_wif.manifest import Manifest
 from gcp_wif.manifest.writing import Draft, DraftIdentity, toml_text
 from gcp_wif.names import ProjectId, ServiceAccountEmail
+from gcp_wif.rendering.replacement import replacement
 from gcp_wif.subject_token import SubjectToken
 
 __all__ = ["main"]
@@ -27,7 +30,7 @@ _PROJECT_VARIABLE = "CIRCLE_PROJECT_ID"
 
 class _Options(OptionGroup):
     provider: Annotated[str | None, typer.Argument(metavar="[PROVIDER]", help="Provider resource name.")] = None
-    manifest: Annotated[str, typer.Option(metavar="FILE", help="Where to write it.")] = "gcp-wif.toml"
+    manifest: Annotated[str, typer.Option(metavar="FILE", help="Where to write the manifest.")] = "gcp-wif.toml"
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False
     from_gcp: Annotated[
         bool, typer.Option("--from-gcp", help="From what exists in Google; a plan right after finds nothing to do.")
@@ -41,9 +44,11 @@ class _Options(OptionGroup):
     project_id: Annotated[
         str | None, typer.Option(help="ID of the pool's project; with --from-gcp of one whose accounts are read.")
     ] = None
-    project_number: Annotated[str | None, typer.Option(help="Its number.")] = None
+    project_number: Annotated[str | None, typer.Option(help="Number of the pool's project.")] = None
     pool_id: Annotated[str | None, typer.Option(help="Workload identity pool ID. [default: circleci]")] = None
-    provider_id: Annotated[str | None, typer.Option(help="Its provider's ID. [default: circleci]")] = None
+    provider_id: Annotated[str | None, typer.Option(help="Workload identity pool provider ID. [default: circleci]")] = (
+        None
+    )
     service_account: Annotated[
         list[str] | None, typer.Option(help="Email of an account for jobs; may be given several times.")
     ] = None
@@ -82,7 +87,7 @@ def main(options: _Options, common: CommonOptions) -> None:
     instead = None
     if logins:
         owners = {login.job: _identity_name(_account_of(login, options, context)) for login in logins}
-        instead = circleci_config.replacement(logins, options.manifest, owners)
+        instead = replacement(logins, options.manifest, owners, install_command())
         if not common.as_json:
             out.raw(instead.encode())
     result = {"manifest": str(path), "identities": list(made.identities), "notes": list(draft.notes)}
@@ -102,7 +107,7 @@ def _logins(options: _Options, context: Context) -> list[circleci_config.Login]:
     if options.from_circleci is None:
         return []
     path = Path(context.cwd, options.from_circleci)
-    data = read_bounded(path, circleci_config.MAX_CONFIG_BYTES, origin="--from-circleci")
+    data = read_bounded(path, CI_CONFIG_BYTES, origin="--from-circleci")
     found = circleci_config.find_logins(data.decode(errors="replace"), origin=options.from_circleci)
     if not found:
         raise InputError(
@@ -121,9 +126,10 @@ def _account_of(login: circleci_config.Login, options: _Options, context: Contex
     if not value and options.service_account and len(options.service_account) == 1:
         return ServiceAccountEmail.parse(options.service_account[0], origin="--service-account")
     if not value:
-        where = f"the context {', '.join(login.contexts)}" if login.contexts else "the project's settings"
+        where = f"the context {', '.join(map(shown, login.contexts))}" if login.contexts else "the project's settings"
         raise InputError(
-            f"The job {login.job} takes its account from {variable}, whose value is in {where} and not in the file.",
+            f"The job {shown(login.job)} takes its account from {variable}, whose value is in {where} and not in the "
+            "file.",
             hint=f"Set {variable} for this command, or give --service-account where all jobs share one.",
             code="WIF122",
         )

@@ -15,10 +15,20 @@ from gcp_wif.cli.job_steps import (
     verified_lines,
     verify_document,
 )
-from gcp_wif.cli.options import ConfigFileOptions, ExportOptions, GenerateOptions, TargetOptions, TokenOptions
+from gcp_wif.cli.options import (
+    ConfigFileOptions,
+    ExecutableOptions,
+    ExportOptions,
+    GenerateOptions,
+    TargetOptions,
+    TokenOptions,
+)
 from gcp_wif.cli.targets import choose_target
+from gcp_wif.credential_config import CredentialConfig
 from gcp_wif.errors import InputError, RefusedError
-from gcp_wif.job.export import STDOUT, export_lines, shell_file
+from gcp_wif.job.export import STDOUT, shell_file
+from gcp_wif.job.exports import exports, plain_lines
+from gcp_wif.job.trusted_config import TrustedConfig, judge
 
 __all__ = ["main"]
 
@@ -30,12 +40,22 @@ class _Options(OptionGroup):
     force: Annotated[bool, typer.Option("--force", help="Log in even where CLOUDSDK_AUTH_ACCESS_TOKEN is set.")] = False
 
 
-@command(TargetOptions, GenerateOptions, ConfigFileOptions, TokenOptions, ExportOptions, _Options, CommonOptions)
+@command(
+    TargetOptions,
+    GenerateOptions,
+    ConfigFileOptions,
+    TokenOptions,
+    ExecutableOptions,
+    ExportOptions,
+    _Options,
+    CommonOptions,
+)
 def main(
     target: TargetOptions,
     options: GenerateOptions,
     config: ConfigFileOptions,
     token: TokenOptions,
+    executable: ExecutableOptions,
     export: ExportOptions,
     login: _Options,
     common: CommonOptions,
@@ -62,14 +82,20 @@ def main(
     if export.to != STDOUT:
         shell_file(export.to, context)  # refused before anything is written
     chosen = choose_target(target, context)
-    written, generated = run_generate(chosen, (options, config, token), where, context, out)
-    exported = None if export.to == STDOUT else run_export(written.config_path, chosen.project, export, context, out)
+    allow = executable.allow_executable
+
+    def usable(made: CredentialConfig) -> TrustedConfig:
+        return judge(made, where, context.program, allow_executable=allow)
+
+    written, generated = run_generate(chosen, (options, config, token), where, context, out, usable)
+    wanted = exports(written.config_path, chosen.project, executables=usable(written.config).executables)
+    exported = None if export.to == STDOUT else run_export(written.config_path, wanted, export, context, out)
     if exported is not None:
         out.so_far += f" The exports stand in {exported.shell_file}."
     verified = None
     if login.verify:
         try:
-            verified = run_verify(written.config_path, where, context, out)
+            verified = run_verify(written.config_path, where, context, out, allow_executable=allow)
         except (RefusedError, InputError):  # no login came of it; a service that is away may be back for the next step
             if exported is not None:
                 take_back(exported, out)
@@ -77,7 +103,7 @@ def main(
         for line in verified_lines(verified):
             out.say(line)
     if exported is None:  # last, so that `eval` gets nothing from a login that is refused
-        out.raw(export_lines(written.config_path, chosen.project, context.environ))
+        out.raw(plain_lines(wanted, context.environ))
         return
     say_how_to_source(exported, export, context, out)
     out.data(

@@ -9,6 +9,8 @@ from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context
 from gcp_wif.cli.manifests import MANIFEST_NAME, read_manifest
 from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import InputError, MissingExtraError, shown
+from gcp_wif.install import install_command, is_command
+from gcp_wif.limits import INSTALL_CHARACTERS
 
 if TYPE_CHECKING:
     from gcp_wif.rendering.terraform import Existing
@@ -25,6 +27,13 @@ class _Options(OptionGroup):
     ] = None
     identity: Annotated[
         str | None, typer.Option(metavar="NAME", help="With circleci: a job for this identity alone.")
+    ] = None
+    install: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="With circleci or orb: how a job installs gcp-wif. [default: the manifest's]",
+        ),
     ] = None
     output_file: Annotated[str | None, typer.Option(metavar="PATH", help="Where to write. [default: stdout]")] = None
     import_existing: Annotated[
@@ -61,7 +70,8 @@ def _check(options: _Options, *, as_json: bool) -> None:
     """Refuse what does not fit together.
 
     Raises:
-        InputError: WIF731 for something else to render, WIF110 for flags that are mutually exclusive.
+        InputError: WIF731 for something else to render, WIF742 for an install command that is not one line, WIF110
+            for flags that are mutually exclusive.
     """
     if options.what not in _KINDS:
         kinds = ", ".join(_KINDS)
@@ -69,6 +79,7 @@ def _check(options: _Options, *, as_json: bool) -> None:
     belongs = {
         "--identity": (options.identity is not None, ("circleci",)),
         "--import-existing": (options.import_existing, ("terraform",)),
+        "--install": (options.install is not None, ("circleci", "orb")),
         "--manifest": (options.manifest is not None, ("circleci", "terraform", "gcloud")),
     }
     for flag, (given, where) in belongs.items():
@@ -76,6 +87,12 @@ def _check(options: _Options, *, as_json: bool) -> None:
             raise InputError(f"{flag} does not go with `render {options.what}`.", code="WIF110")
     if options.impersonate_service_account is not None and not options.import_existing:
         raise InputError("--impersonate-service-account goes with --import-existing.", code="WIF110")
+    if options.install is not None and not is_command(options.install):
+        raise InputError(
+            f"--install must be one line of printable text, of at most {INSTALL_CHARACTERS} characters.",
+            hint=f"It is the shell command that installs gcp-wif, such as:  {install_command()}",
+            code="WIF742",
+        )
     if as_json and options.output_file is None:
         raise InputError("--json and the rendered text both want stdout.", hint="Add --output-file.", code="WIF110")
 
@@ -84,13 +101,13 @@ def _rendered(options: _Options, out: Terminal) -> str:
     if options.what == "orb":
         from gcp_wif.rendering.circleci import render_orb
 
-        return render_orb()
+        return render_orb(options.install)
     name = options.manifest or MANIFEST_NAME  # as the text says it, the same from every folder of a repository
     manifest = read_manifest(options.manifest, run_context())
     if options.what == "circleci":
         from gcp_wif.rendering.circleci import render_circleci
 
-        return render_circleci(manifest, name, options.identity)
+        return render_circleci(manifest, name, options.identity, options.install)
     try:
         from gcp_wif.desired import from_manifest
         from gcp_wif.rendering.gcloud import render_gcloud

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gcp_wif import secrets
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context, terminal
 from gcp_wif.cli.options import TokenOptions
 from gcp_wif.cli.output import JSON_VERSION, Terminal
@@ -40,7 +41,7 @@ def main(token: TokenOptions, options: _Options, common: CommonOptions) -> None:
     for warning in checked.warnings:
         out.warn(warning)
     text = checked.token.reveal()
-    out.raw(_document(text, token, checked) if common.as_json else text.encode() + b"\n")
+    out.secret(_document(text, token, checked) if common.as_json else text.encode() + b"\n")
 
 
 def _document(text: str, token: TokenOptions, checked: CheckedToken) -> bytes:
@@ -73,21 +74,16 @@ def _answer(token: TokenOptions) -> None:
     try:
         checked = _obtain(token)
     except GcpWifError as error:
-        hint = f" {error.hint}" if error.hint else ""
-        answer: dict[str, object] = {
-            "version": 1,
-            "success": False,
-            "code": error.code,
-            "message": f"{error.message}{hint}",
-        }
-    else:
-        answer = {
-            "version": 1,
-            "success": True,
-            "token_type": token.subject_token_type or DEFAULT_TOKEN_TYPE,
-            "id_token": checked.token.reveal(),
-        }
-        expires = checked.token.claims.epoch("exp")
-        if expires is not None:
-            answer["expiration_time"] = int(expires)
-    out.raw(json.dumps(answer).encode() + b"\n")
+        message = secrets.hide(f"{error.message} {error.hint or ''}".rstrip())
+        out.raw(json.dumps({"version": 1, "success": False, "code": error.code, "message": message}).encode() + b"\n")
+        return
+    answer = {
+        "version": 1,
+        "success": True,
+        "token_type": token.subject_token_type or DEFAULT_TOKEN_TYPE,
+        "id_token": checked.token.reveal(),
+    }
+    expires = checked.token.claims.epoch("exp")
+    if expires is not None:
+        answer["expiration_time"] = int(expires)
+    out.secret(json.dumps(answer).encode() + b"\n")

@@ -2,14 +2,14 @@
 
 from gcp_wif.cli.command import CommonOptions, command, endpoints, run_context, terminal
 from gcp_wif.cli.job_steps import run_verify, verified_lines, verify_document
-from gcp_wif.cli.options import ConfigFileOptions
+from gcp_wif.cli.options import ConfigFileOptions, ExecutableOptions
 from gcp_wif.job.generate import config_path
 
 __all__ = ["main"]
 
 
-@command(ConfigFileOptions, CommonOptions)
-def main(config: ConfigFileOptions, common: CommonOptions) -> None:
+@command(ConfigFileOptions, ExecutableOptions, CommonOptions)
+def main(config: ConfigFileOptions, executable: ExecutableOptions, common: CommonOptions) -> None:
     """Do one real exchange, and say what Google granted.
 
     With the credential config, impersonation included. A refusal is explained (exit code 1); a service that cannot be
@@ -17,7 +17,8 @@ def main(config: ConfigFileOptions, common: CommonOptions) -> None:
     """
     out, context = terminal(common), run_context()
     where = endpoints(context, out, config.universe_domain)
-    done = run_verify(config_path(config.output_file, context), where, context, out)
+    path = config_path(config.output_file, context)
+    done = run_verify(path, where, context, out, allow_executable=executable.allow_executable)
     for line in verified_lines(done):
         out.report(line)
     out.data(verify_document(done))

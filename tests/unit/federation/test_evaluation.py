@@ -1,11 +1,12 @@
 """How Google decides: mapping, sizes, condition, `extract`, and hostile expressions."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from google_setup import PROVIDER
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rules import circleci_claims
 
@@ -219,12 +220,17 @@ HOSTILE = [
 ]
 
 
+ADMITTING = {HOSTILE[1], HOSTILE[7]}
+"""An even number of ``!``, and a pattern that RE2 matches in linear time: true, however they look."""
+
+
 @pytest.mark.parametrize("expression", HOSTILE, ids=lambda text: text[:30])
 def test_hostile_expressions_end_soon_and_refuse(expression: str) -> None:
     claims = {"sub": "a", "list": list(range(500)), "text": "x" * 10_000}
     started = time.monotonic()
-    evaluate(claims, rules(expression, attribute__x=expression))
-    evaluate(claims, rules(expression))
+    assert kind(claims, rules(attribute__x=expression)) is RefusalKind.MAPPING_FAILED
+    admitted = expression in ADMITTING
+    assert kind(claims, rules(expression)) is (None if admitted else RefusalKind.CONDITION_FALSE)
     lint_provider({"google.subject": expression}, expression, ISSUER)
     assert time.monotonic() - started < 20  # a bound against hanging, not a measurement
 
@@ -236,10 +242,56 @@ JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.text(max_size=8), JSON, max_size=5), st.text(max_size=60), st.text(max_size=60))
-def test_arbitrary_claims_and_expressions_only_decide(claims: dict[str, Any], one: str, two: str) -> None:
+@given(
+    st.dictionaries(st.text(max_size=8), JSON, max_size=5).map(lambda claims: {"sub": "a"} | claims),
+    st.text(max_size=60),
+    st.text(max_size=60) | st.just("'x'"),
+)
+def test_arbitrary_claims_and_expressions_end_in_a_decision(claims: dict[str, Any], one: str, two: str) -> None:
+    """Nothing is raised, whatever it is; and a text that is no expression never lets anybody in."""
     decision = evaluate(claims, rules(one, attribute__x=two))
-    assert decision.admitted == (decision.refusal is None)
-    assert not (decision.principals and not decision.admitted)
-    lint_provider({"google.subject": one}, two, ISSUER)
-    check_token(claims, claims, rules(), NOW)
+    assert bool(decision.principals) is decision.admitted
+    if one and any(problem.field == "attributeCondition" for problem in lint_provider({}, one, ISSUER)):
+        assert not decision.admitted
+    steps = check_token(claims, claims, rules(), NOW)
+    assert not all(step.ok for step in steps)
+
+
+TEXTS = st.sampled_from(["", "a", "b", "é" * 63, "é" * 64, "y" * 8100])
+CLAIMS = st.fixed_dictionaries({"sub": TEXTS}, optional={"x": TEXTS, "k": JSON}) | st.dictionaries(
+    st.sampled_from(["sub", "x", "k"]), TEXTS | JSON
+)
+MAPPED: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "assertion.x": lambda claims: claims["x"],
+    "'x' in assertion ? assertion.x : ''": lambda claims: claims.get("x", ""),
+    "'k' in assertion ? 'b' : 'a'": lambda claims: "b" if "k" in claims else "a",
+}
+CONDITIONS: dict[str, Callable[[dict[str, Any], str], bool]] = {
+    "true": lambda claims, x: True,
+    "false": lambda claims, x: False,
+    "assertion.sub == 'a'": lambda claims, x: claims["sub"] == "a",
+    "google.subject.startsWith('a')": lambda claims, x: claims["sub"].startswith("a"),
+    "attribute.x == 'b'": lambda claims, x: x == "b",
+    "!('k' in assertion)": lambda claims, x: "k" not in claims,
+    "'k' in assertion || assertion.sub == 'b'": lambda claims, x: "k" in claims or claims["sub"] == "b",
+}
+
+
+@given(CLAIMS, st.sampled_from([*MAPPED]), st.sampled_from([*CONDITIONS]))
+@example({"sub": "é" * 63 + "s", "x": "b"}, "assertion.x", "attribute.x == 'b'")
+@example({"sub": "é" * 64, "x": "b"}, "assertion.x", "attribute.x == 'b'")
+@example({"sub": "s" * 127, "x": "y" * (8192 - 127)}, "assertion.x", "true")
+@example({"sub": "s" * 127, "x": "y" * (8193 - 127)}, "assertion.x", "true")
+@example({"sub": "s", "x": ""}, "assertion.x", "true")
+def test_who_is_admitted_and_as_whom_is_what_plain_python_says(
+    claims: dict[str, Any], mapped: str, condition: str
+) -> None:
+    decision = evaluate(claims, rules(condition, attribute__x=mapped))
+    subject = claims.get("sub")
+    x = MAPPED[mapped](claims) if "x" in claims or mapped != "assertion.x" else None
+    fits = isinstance(subject, str) and isinstance(x, str) and 0 < len(subject.encode()) <= 127
+    fits = fits and len(subject.encode()) + len(x.encode()) <= 8192
+    assert decision.admitted is (fits and CONDITIONS[condition](claims, x))
+    ends = [each.partition("/workloadIdentityPools/circleci/")[2] for each in decision.principals]
+    expected = [f"subject/{subject}", *([f"attribute.x/{x}"] if x else []), "*"]
+    assert ends == (expected if decision.admitted else [])

@@ -150,9 +150,9 @@ def test_lines_that_a_tool_has_given_a_carriage_return_are_still_ours() -> None:
 def test_the_file_is_made_appended_once_and_followed_through_a_link(tmp_path: Path) -> None:
     shell, link = tmp_path / "env", tmp_path / "link"
     link.symlink_to(shell)
-    assert export(CONFIG, WEAK, shell, {}).added == 5
+    assert export(CONFIG, exports(CONFIG, WEAK), shell, {}).added == 5
     before = shell.read_bytes()
-    assert export(CONFIG, WEAK, link, {}).added == 0
+    assert export(CONFIG, exports(CONFIG, WEAK), link, {}).added == 0
     assert shell.read_bytes() == before
     assert link.is_symlink()
 

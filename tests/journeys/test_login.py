@@ -1,0 +1,67 @@
+"""What login leaves in the shell file when it is refused, and what it tells the step that runs it."""
+
+from pathlib import Path
+
+
+class TestExportsOfARefusedLogin:
+    """F: a refused login left its exports, and the next step ran with credentials that do not work."""
+
+    def test_they_are_taken_back(self, cli, google) -> None:
+        shell = Path(cli.env["BASH_ENV"])
+        shell.write_text("export THEIRS=1")  # no newline at its end
+        google.provision(condition="false")
+        done = cli("login", **google.job())
+        assert done.returncode == 1
+        assert f"exports taken back {shell}" in done.stderr
+        assert shell.read_text() == "export THEIRS=1"
+
+    def test_an_earlier_login_counts_again(self, cli, google) -> None:
+        assert cli("login", **google.job()).returncode == 0
+        before = Path(cli.env["BASH_ENV"]).read_bytes()
+        google.provision(condition="false")
+        other = cli("login", "--output-file", str(cli.home / "other.json"), **google.job())
+        assert (other.returncode, Path(cli.env["BASH_ENV"]).read_bytes()) == (1, before)
+        same = cli("login", **google.job())
+        assert (same.returncode, Path(cli.env["BASH_ENV"]).read_bytes()) == (1, before)
+        assert "taken back" not in same.stderr
+
+    def test_a_config_that_cannot_be_used_counts_as_refused(self, cli, google, tmp_path: Path) -> None:
+        job = google.job()
+        done = cli("login", f"--executable-command={tmp_path}/program", **job)  # not allowed to run
+        assert done.returncode == 2
+        assert Path(cli.env["BASH_ENV"]).read_text() == ""
+
+    def test_they_stand_where_google_is_away(self, cli, google) -> None:
+        job = google.job()
+        google.emulator.stop()
+        assert cli("login", **job).returncode == 3
+        assert "GOOGLE_APPLICATION_CREDENTIALS" in Path(cli.env["BASH_ENV"]).read_text()
+
+    def test_eval_gets_nothing(self, cli, google) -> None:
+        assert "export GOOGLE_APPLICATION_CREDENTIALS=" in cli("login", "--to", "stdout", **google.job()).stdout
+        google.provision(condition="false")
+        done = cli("login", "--to", "stdout", **google.job())
+        assert (done.returncode, done.stdout) == (1, "")
+
+
+class TestTheStepThatLogsIn:
+    """F: login never said how its own step gets the exports, nor that nothing reads BASH_ENV where there is no bash."""
+
+    SOURCE = 'source "$BASH_ENV"'
+
+    def test_it_is_told_to_source(self, cli, google) -> None:
+        assert self.SOURCE in cli("login", **google.job()).stderr
+        elsewhere = cli("login", "--to", str(cli.home / "an env"), **google.job()).stderr
+        assert f". '{cli.home}/an env'" in elsewhere
+        assert self.SOURCE not in elsewhere
+
+    def test_not_where_it_has_them(self, cli, google) -> None:
+        path = f"{cli.home}/gcp_cred_config.json"
+        held = {"GOOGLE_APPLICATION_CREDENTIALS": path, "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": path}
+        assert self.SOURCE not in cli("login", **google.job(), **held).stderr
+
+    def test_without_bash(self, cli, google, tmp_path: Path) -> None:
+        (tmp_path / "bin").mkdir()
+        told = cli("login", **(google.job() | {"PATH": str(tmp_path / "bin")})).stderr
+        assert "warning: There is no bash on the PATH, and only bash reads BASH_ENV" in told
+        assert self.SOURCE not in told
