@@ -229,7 +229,7 @@ INPUTS = (
         "WIF119",
         "The port is taken",
         "Another program listens on the port that the emulator was asked to use, often an emulator that still runs.",
-        ("Give --port 0 and --grpc-port 0 for any free port, or end the other program.",),
+        ("Give 0 (--port, --grpc-port, --proxy-port) for any free port, or end the other program.",),
         INPUT,
     ),
     Code(

@@ -1,6 +1,6 @@
 """WIF500, and WIF6xx: a service that does not answer. WIF501 and up are in `gcp_wif.refusals`."""
 
-from gcp_wif.codes.row import DOWN, NO, Code
+from gcp_wif.codes.row import DOWN, INPUT, NO, Code
 
 __all__ = ["SERVICES"]
 
@@ -70,5 +70,13 @@ SERVICES = (
         "The config names a URL that should answer with the token, and that server refused. Google was not asked.",
         ("Check `credential_source.url` and its headers in the config.",),
         NO,
+    ),
+    Code(
+        "WIF620",
+        "The emulator could not write its CA's certificate",
+        "The emulator's proxy makes a CA at each start, and clients read its certificate from a file in the temporary "
+        "folder. That folder is read-only, full, or belongs to another user.",
+        ("Set TMPDIR to a folder that this user may write to, or start the emulator without --proxy-port.",),
+        INPUT,
     ),
 )

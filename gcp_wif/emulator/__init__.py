@@ -12,5 +12,6 @@ It refuses what Google refuses, in Google's words.
 """
 
 from gcp_wif.emulator.emulator import Emulator
+from gcp_wif.emulator.transport.ports import PortError
 
-__all__ = ["Emulator"]
+__all__ = ["Emulator", "PortError"]

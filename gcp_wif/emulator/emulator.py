@@ -6,10 +6,12 @@ from typing import Any, Self
 from gcp_wif.desired import Grant, from_manifest
 from gcp_wif.emulator.model.state import Clock, State
 from gcp_wif.emulator.model.token_issuer import TokenIssuer
-from gcp_wif.emulator.services.gateway import Answer, Gateway
+from gcp_wif.emulator.services.gateway import Answer, Gateway, Request
+from gcp_wif.emulator.services.hosts import place_of
 from gcp_wif.emulator.transport import controls
 from gcp_wif.emulator.transport.grpc import serve_grpc
 from gcp_wif.emulator.transport.http import Application, serve
+from gcp_wif.emulator.transport.proxy import Proxy
 from gcp_wif.endpoints import EMULATOR_GRPC_VARIABLE, EMULATOR_VARIABLE
 from gcp_wif.issuers import DEFAULT, profile
 from gcp_wif.manifest import Manifest
@@ -24,11 +26,13 @@ class Emulator:
     Args:
         port: the HTTP port; 0 takes a free one.
         grpc_port: the gRPC port, likewise.
+        proxy_port: the port of the proxy for Google's own host names, likewise; ``None`` for no proxy.
         projects: project IDs with their numbers; any other ID exists too, with a number of its own.
         clock: the time; `Clock` over the real one by default.
 
     Raises:
-        OSError: a port is taken.
+        PortError: a port cannot be had; it says which.
+        OSError: the CA's file cannot be written.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class Emulator:
         *,
         port: int = 0,
         grpc_port: int = 0,
+        proxy_port: int | None = None,
         projects: Mapping[str, str] | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -49,6 +54,19 @@ class Emulator:
             self._grpc_server, self._grpc_port = serve_grpc(self.gateway, grpc_port)
         except OSError:
             self._stop_http()
+            raise
+        self._proxy: Proxy | None = None
+        try:
+            if proxy_port is not None:
+                self._proxy = Proxy(
+                    proxy_port,
+                    self._server.port,
+                    self._grpc_port,
+                    lambda host: place_of(host) is not None,
+                    self._elsewhere,
+                )
+        except OSError:
+            self.stop()
             raise
 
     def __enter__(self) -> Self:
@@ -70,8 +88,13 @@ class Emulator:
 
     def stop(self) -> None:
         """Stop serving and free the ports."""
+        if self._proxy is not None:
+            self._proxy.stop()
         self._grpc_server.stop(None).wait(10)
         self._stop_http()
+
+    def _elsewhere(self, host: str) -> None:
+        self.gateway.refused(Request("CONNECT", host), 403)
 
     def _stop_http(self) -> None:
         self._server.shutdown()
@@ -98,9 +121,31 @@ class Emulator:
         """The types of exceptions that were answered with 500: defects of the emulator."""
         return list(self.gateway.crashes)
 
-    def environ(self) -> dict[str, str]:
-        """The variables that send gcp-wif here."""
-        return {EMULATOR_VARIABLE: self.host, EMULATOR_GRPC_VARIABLE: self.grpc}
+    @property
+    def proxy(self) -> str | None:
+        """``http://127.0.0.1:PORT``, the value of ``HTTPS_PROXY``; ``None`` without a proxy."""
+        return self._proxy.url if self._proxy else None
+
+    @property
+    def ca(self) -> str | None:
+        """The file of the CA that signs for Google's host names; ``None`` without a proxy."""
+        return str(self._proxy.ca) if self._proxy else None
+
+    def environ(self, *, real_hosts: bool = False) -> dict[str, str]:
+        """The variables that send gcp-wif here.
+
+        Args:
+            real_hosts: in place of gcp-wif's own variables, those by which every client takes this for Google's own
+                hosts: the proxy and its CA.
+
+        Raises:
+            ValueError: there is no proxy.
+        """
+        if not real_hosts:
+            return {EMULATOR_VARIABLE: self.host, EMULATOR_GRPC_VARIABLE: self.grpc}
+        if self._proxy is None:
+            raise ValueError("real host names need a proxy: Emulator(proxy_port=0)")
+        return self._proxy.environ()
 
     def token(
         self, header: Mapping[str, Any] | None = None, *, kind: str = DEFAULT, stranger: bool = False, **claims: Any

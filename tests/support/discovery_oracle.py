@@ -19,7 +19,12 @@ import jsonschema
 from gcp_wif.emulator import Emulator
 
 DOCUMENTS = Path(googleapiclient.__file__).parent / "discovery_cache/documents"
-APIS = ("iam.v1", "iamcredentials.v1", "sts.v1", "cloudresourcemanager.v1", "cloudresourcemanager.v3")
+APIS = (
+    "iamcredentials.v1", "iam.v1", "sts.v1", "cloudresourcemanager.v1", "cloudresourcemanager.v3", "cloudasset.v1",
+    "storage.v1",
+)  # fmt: skip
+_FREE = ("/token", "/oauth2/", "/service_accounts/", "/robot/")
+"""Paths of Google's that stand in no discovery document; each is described on a page of its own."""
 _TYPES = {"string": "string", "boolean": "boolean", "integer": "integer", "number": "number", "object": "object"}
 _ERROR = {
     "type": "object",
@@ -68,7 +73,8 @@ def find(verb: str, path: str) -> tuple[str, dict[str, Any]] | None:
     for api, method in methods().values():
         if method["httpMethod"] != verb or (api.startswith("cloudresourcemanager") and api[-2:] != path[1:3]):
             continue
-        pattern = re.sub(r"\\\{\w+\\\}", "[^/:]+", re.escape(method["flatPath"]))
+        template = method.get("flatPath") or _document(api)["servicePath"] + method["path"]
+        pattern = re.sub(r"\\\{\w+\\\}", "[^/:]+", re.escape(template))
         if re.fullmatch("/" + pattern, path):
             return api, method
     return None
@@ -107,7 +113,7 @@ class Oracle:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = unquote(environ["PATH_INFO"])
-        if not path.startswith(("/v1/", "/v3/")):
+        if not path.startswith(("/v1/", "/v3/", "/storage/")):
             return self._application(environ, start_response)
         sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(sent)

@@ -56,6 +56,7 @@ class Settings:
         new_account_reads: HTTP statuses of the first reads of each account that is created from now on.
         unreachable_issuers: issuers whose keys cannot be fetched: a whole URL, or its host.
         long_lived_accounts: emails under ``constraints/iam.allowServiceAccountCredentialLifetimeExtension``.
+        delegated_accounts: emails with domain-wide delegation, for every scope.
         issuer_allow_list: ``constraints/iam.workloadIdentityPoolProviders``; ``None`` allows every issuer.
         disabled_services: such as ``iamcredentials.googleapis.com``.
         missing_projects: IDs or numbers that do not exist.
@@ -68,6 +69,7 @@ class Settings:
     new_account_reads: tuple[int, ...] = ()
     unreachable_issuers: set[str] = field(default_factory=set)
     long_lived_accounts: set[str] = field(default_factory=set)
+    delegated_accounts: set[str] = field(default_factory=set)
     issuer_allow_list: tuple[str, ...] | None = None
     disabled_services: set[str] = field(default_factory=set)
     missing_projects: set[str] = field(default_factory=set)

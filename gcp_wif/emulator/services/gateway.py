@@ -13,6 +13,7 @@ from typing import Any
 
 from gcp_wif.emulator.model.errors import ApiError, StsError, of_refusal
 from gcp_wif.emulator.model.faults import Action, Faults
+from gcp_wif.emulator.model.google_keys import GoogleKeys
 from gcp_wif.emulator.model.state import AccessToken, State
 from gcp_wif.emulator.model.token_issuer import TokenIssuer
 from gcp_wif.errors import hide_tokens
@@ -24,13 +25,15 @@ Answer = dict[str, Any]
 _LOG_ENTRIES = 10_000
 _LOGGED_QUERY = frozenset({
     "updateMask", "pageSize", "showDeleted", "workloadIdentityPoolId", "workloadIdentityPoolProviderId",
-    "options.requestedPolicyVersion",
+    "options.requestedPolicyVersion", "assetTypes", "project", "prefix",
 })  # fmt: skip
 _SERVICES = {
     "iam": "Identity and Access Management (IAM)",
     "iamcredentials": "IAM Service Account Credentials",
     "sts": "Security Token Service",
     "cloudresourcemanager": "Cloud Resource Manager",
+    "cloudasset": "Cloud Asset",
+    "storage": "Cloud Storage",
 }
 
 
@@ -76,6 +79,7 @@ class Call:
 
     state: State
     issuer: TokenIssuer
+    keys: GoogleKeys
     caller: AccessToken | None
     query: Mapping[str, str]
     body: Mapping[str, Any]
@@ -100,6 +104,7 @@ class Gateway:
     def __init__(self, state: State, issuer: TokenIssuer, sleep: Callable[[float], None] = time.sleep) -> None:
         self.state = state
         self.issuer = issuer
+        self.keys = GoogleKeys()
         self.faults = Faults()
         self.crashes: list[str] = []
         self._sleep = sleep
@@ -158,10 +163,14 @@ class Gateway:
         if action.replaces and not action.after:
             _replace(name, action)
         self._check_enabled(name, arguments)
-        oauth = name.startswith("sts.")  # a client may send Basic authorization there, which is not looked at
+        oauth = name.startswith(
+            ("sts.", "oauth2.")
+        )  # a client may send Basic authorization there, which is not looked at
         if request.authorization and not oauth and caller is None:
             raise of_refusal(RefusalKind.CREDENTIALS_UNACCEPTED)
-        answer = handler(Call(self.state, self.issuer, caller, request.query, request.body, action), **arguments)
+        answer = handler(
+            Call(self.state, self.issuer, self.keys, caller, request.query, request.body, action), **arguments
+        )
         if action.replaces:
             _replace(name, action)
         return answer
@@ -200,7 +209,7 @@ def _replace(name: str, action: Action) -> None:
         raise Dropped(reset=action.reset)
     if action.body is not None:
         raise Planned(action.status or 200, action.body)
-    if name.startswith("sts."):
+    if name.startswith(("sts.", "oauth2.")):
         message = action.message or "The service is currently unavailable."
         raise StsError(action.error or "internal_failure", message, action.status or 503)
     raise action.api_error()

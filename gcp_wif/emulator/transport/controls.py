@@ -35,6 +35,7 @@
     as ``[404, 403]``: the first reads of accounts that are created from then on), ``operation_polls`` and
     ``operation_seconds`` (an operation is done after either), ``unreachable_issuers`` (URLs or hosts),
     ``long_lived_accounts`` (emails under constraints/iam.allowServiceAccountCredentialLifetimeExtension),
+    ``delegated_accounts`` (emails with domain-wide delegation),
     ``issuer_allow_list`` (constraints/iam.workloadIdentityPoolProviders; ``null`` allows all), ``disabled_services``
     (such as ``["iam.googleapis.com"]``), ``missing_projects``, ``sts_per_minute`` and ``pool_writes_per_minute``
     (``null`` for no limit), ``roles`` (``{"roles/x": ["permission", …]}``).
@@ -201,6 +202,7 @@ _SETTINGS: dict[str, Callable[[object], Any]] = {
     "new_account_reads": _statuses,
     "unreachable_issuers": lambda value: set(_texts(value)),
     "long_lived_accounts": lambda value: set(_texts(value)),
+    "delegated_accounts": lambda value: set(_texts(value)),
     "issuer_allow_list": lambda value: None if value is None else tuple(_texts(value)),
     "disabled_services": lambda value: set(_texts(value)),
     "missing_projects": lambda value: set(_texts(value)),

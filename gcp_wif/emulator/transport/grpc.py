@@ -22,6 +22,7 @@ from gcp_wif.emulator.model.errors import ApiError, StsError
 from gcp_wif.emulator.model.faults import status_name
 from gcp_wif.emulator.services import iam_accounts, iam_credentials, resource_manager
 from gcp_wif.emulator.services.gateway import Dropped, Gateway, Handler, Planned, Request
+from gcp_wif.emulator.transport.ports import listening_on
 
 __all__ = ["serve_grpc"]
 
@@ -210,16 +211,14 @@ def serve_grpc(gateway: Gateway, port: int) -> tuple[Any, int]:
     """Serve on 127.0.0.1; ``port`` 0 takes a free one. Answers the server and its port.
 
     Raises:
-        OSError: the port is taken.
+        PortError: the port cannot be had.
     """
     server = grpc.server(
         ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="gcp-wif-emulator-grpc"),
         handlers=[_Service(gateway)],
         options=(("grpc.so_reuseport", 0),),  # else a second emulator would share the port, and half of the calls
     )
-    try:
+    with listening_on(port):
         bound = server.add_insecure_port(f"127.0.0.1:{port}")
-    except RuntimeError as error:
-        raise OSError(f"port {port} is taken") from error
     server.start()
     return server, bound

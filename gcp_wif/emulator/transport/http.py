@@ -19,7 +19,9 @@ from werkzeug.wrappers import Response
 
 from gcp_wif.emulator.model.errors import ApiError, StsError, invalid, not_found
 from gcp_wif.emulator.services.gateway import Answer, Dropped, Gateway, Planned, Request
+from gcp_wif.emulator.services.hosts import Place, place_of
 from gcp_wif.emulator.transport import controls
+from gcp_wif.emulator.transport.ports import listening_on
 from gcp_wif.emulator.transport.routes import google_routes
 from gcp_wif.issuers import kinds, profile
 
@@ -67,20 +69,17 @@ class Application:
 
     def _answer(self, request: HttpRequest) -> tuple[int, Any]:
         try:
-            if request.path.startswith("/emulator/"):
+            place = place_of(request.environ.get("HTTP_HOST", ""))
+            if place is None and request.path.startswith("/emulator/"):
                 handler = self._own.get((request.method, request.path.removeprefix("/emulator/")))
                 if handler is None:
                     raise not_found()
                 return 200, handler(request)
             issued = _WELL_KNOWN.fullmatch(request.path) if request.method == "GET" else None
-            issuer = (
-                next(filter(None, (profile(each).issuer_at(issued["path"]) for each in kinds())), None)
-                if issued
-                else None
-            )
+            issuer = _issuer_at(issued["path"], place) if issued else None
             if issued and issuer:
                 return 200, self._issuer(request, issued["path"], issued["what"], issuer)
-            return 200, self._google(request)
+            return 200, self._google(request, place)
         except Planned as planned:
             return planned.status, planned.body
         except (ApiError, StsError) as error:
@@ -88,14 +87,17 @@ class Application:
         except RequestEntityTooLarge:
             return 413, _http_error(413, "Request entity is too large.", "INVALID_ARGUMENT")
 
-    def _google(self, request: HttpRequest) -> Answer:
+    def _google(self, request: HttpRequest, place: Place | None) -> Answer:
         try:
             (name, handler), arguments = self._routes.bind_to_environ(request.environ).match()
         except HTTPException:  # Google answers 404 for a method that a path does not take, too
             self.gateway.refused(_plain(request), 404)
             raise not_found() from None
+        if place is not None and name.partition(".")[0] != place.api:  # a path of another host
+            self.gateway.refused(_plain(request), 404)
+            raise not_found()
         try:
-            body: Answer = _form(request) if name.startswith("sts.") else json_body(request)
+            body: Answer = _form(request) if name.startswith(("sts.", "oauth2.")) else json_body(request)
         except (ApiError, StsError, HTTPException) as error:
             status = getattr(error, "http_status", 413)
             self.gateway.refused(_plain(request), status)
@@ -105,13 +107,15 @@ class Application:
     def _issuer(self, request: HttpRequest, path: str, what: str, issuer: str) -> Answer:
         if what == "jwks-pub.json":
             return self.gateway.issuer.jwks()
-        host = request.host_url.rstrip("/")
+        scheme = "https" if place_of(request.environ.get("HTTP_HOST", "")) else "http"
+        host = f"{scheme}://{request.host}"
         return self.gateway.issuer.discovery(issuer, f"{host}{path}/.well-known/jwks-pub.json")
 
 
-def _issuer_at(path: str) -> str | None:
-    """The issuer of some kind whose discovery document stands below ``path``."""
-    return next(filter(None, (profile(kind).issuer_at(path) for kind in kinds())), None)
+def _issuer_at(path: str, place: Place | None) -> str | None:
+    """The issuer whose discovery document stands below ``path`` on that host; of any kind on loopback."""
+    served = kinds() if place is None else place.kinds
+    return next(filter(None, (profile(kind).issuer_at(path) for kind in served)), None)
 
 
 def json_body(request: HttpRequest) -> Answer:
@@ -151,7 +155,13 @@ def _form(request: HttpRequest) -> Answer:
 
 def _plain(request: HttpRequest, body: Answer | None = None) -> Request:
     authorization = request.headers.get("Authorization", "")
-    return Request(request.method, request.path, authorization, dict(request.args.items()), body or {})
+    return Request(
+        request.method,
+        request.path,
+        authorization,
+        {name: ",".join(request.args.getlist(name)) for name in request.args},
+        body or {},
+    )
 
 
 def _refuse_constant(text: str) -> float:
@@ -204,10 +214,12 @@ def serve(application: Application, port: int) -> tuple[BaseWSGIServer, threadin
     """Serve on 127.0.0.1 in a thread; ``port`` 0 takes a free one.
 
     Raises:
-        OSError: the port is taken.
+        PortError: the port cannot be had.
     """
     # werkzeug prints and exits where a port is taken; a socket that is already listening avoids that.
-    with socket.create_server(("127.0.0.1", port), backlog=128) as listening:
+    with listening_on(port):
+        listening = socket.create_server(("127.0.0.1", port), backlog=128)
+    with listening:
         server = _Server("127.0.0.1", listening.getsockname()[1], application, _Handler, fd=listening.fileno())
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

@@ -1,8 +1,20 @@
 """Google's REST paths and the calls behind them, by the method IDs of the discovery documents."""
 
+from functools import partial
+
 from werkzeug.routing import Map, Rule
 
-from gcp_wif.emulator.services import iam_accounts, iam_credentials, iam_pools, resource_manager, sts
+from gcp_wif.emulator.services import (
+    asset,
+    certificates,
+    iam_accounts,
+    iam_credentials,
+    iam_pools,
+    oauth2,
+    resource_manager,
+    storage,
+    sts,
+)
 from gcp_wif.emulator.services.gateway import Handler
 
 __all__ = ["google_routes"]
@@ -21,6 +33,8 @@ _TOKENS: list[_Row] = [
         for verb, handler in [
             ("generateAccessToken", iam_credentials.generate_access_token),
             ("generateIdToken", iam_credentials.generate_id_token),
+            ("signBlob", iam_credentials.sign_blob),
+            ("signJwt", iam_credentials.sign_jwt),
         ]
     ),
 ]
@@ -82,8 +96,33 @@ _PROJECT_CALLS: list[_Row] = [
 ]
 
 
+_METADATA = "/service_accounts/v1"
+
+_OTHERS: list[_Row] = [
+    ("POST", "/token", "oauth2.token", oauth2.exchange_assertion),
+    ("GET", "/oauth2/v1/certs", "www.certs", certificates.google_certificates),
+    ("GET", "/oauth2/v3/certs", "www.certs", certificates.google_keys),
+    ("GET", f"{_METADATA}/metadata/x509/<account>", "www.accountCerts", certificates.account_certificates),
+    ("GET", f"{_METADATA}/metadata/jwk/<account>", "www.accountCerts", certificates.account_keys),
+    ("GET", f"{_METADATA}/jwk/<account>", "www.accountCerts", certificates.account_keys),
+    ("GET", "/robot/v1/metadata/x509/<account>", "www.accountCerts", certificates.account_certificates),
+    ("GET", "/storage/v1/b", "storage.buckets.list", storage.list_buckets),
+    ("GET", "/storage/v1/b/<bucket>", "storage.buckets.get", storage.get_bucket),
+    ("GET", "/storage/v1/b/<bucket>/o", "storage.objects.list", storage.list_objects),
+    ("GET", "/storage/v1/b/<bucket>/o/<path:object>", "storage.objects.get", storage.get_object),
+    *(
+        ("GET", f"/v1/{kind}/<scope>:{verb}", f"cloudasset.{verb}", partial(handler, kind=kind))
+        for kind in ("projects", "folders", "organizations")
+        for verb, handler in [
+            ("searchAllIamPolicies", asset.search_policies),
+            ("searchAllResources", asset.search_resources),
+        ]
+    ),
+]
+
+
 def google_routes() -> Map:
     """The routing map; an endpoint is ``(method ID, handler)``."""
-    rows = [*_TOKENS, *_ACCOUNT_CALLS, *_POOL_CALLS, *_PROJECT_CALLS]
+    rows = [*_TOKENS, *_ACCOUNT_CALLS, *_POOL_CALLS, *_PROJECT_CALLS, *_OTHERS]
     rules = [Rule(path, methods=[method], endpoint=(name, handler)) for method, path, name, handler in rows]
     return Map(rules, strict_slashes=False, merge_slashes=False)
