@@ -12,7 +12,7 @@ import pytest
 from committed import AWS, AWS_TYPE, GOOD, IMPERSONATION, WORKFORCE, codes, config, source
 from hypothesis import given
 from hypothesis import strategies as st
-from measured_check import measured
+from measured import measured_check
 from provisioned import MANIFEST
 
 from gcp_wif.config_lint import check_text
@@ -300,10 +300,10 @@ def test_a_diff_takes_no_long_time(tmp_path: Path) -> None:
     path, manifest = tmp_path / "x.json", tmp_path / "gcp-wif.toml"
     path.write_text(config(**{f"k{number}": 1 for number in range(60_000)}))
     manifest.write_text(MANIFEST)
-    seconds, megabytes, code, told = measured(path, "--manifest", str(manifest))
-    assert code == 1, told
-    assert "WIF459" in told
-    assert (seconds < 5, megabytes < 300) == (True, True), (seconds, megabytes)
+    done = measured_check(path, "--manifest", str(manifest))
+    assert done.returncode == 1, done.stderr
+    assert "WIF459" in done.stdout
+    assert (done.processor_seconds < 5, done.megabytes < 300) == (True, True), (done.processor_seconds, done.megabytes)
 
 
 @pytest.mark.slow
@@ -313,7 +313,7 @@ def test_small_files_take_no_long_time(name: str, tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_text(BIG[name])
     assert path.stat().st_size <= 1_000_000
-    seconds, megabytes, code, told = measured(path)
-    assert code == 1, told
-    assert "WIF001" not in told
-    assert (seconds < 5, megabytes < 300) == (True, True), (seconds, megabytes)
+    done = measured_check(path)
+    assert done.returncode == 1, done.stderr
+    assert "WIF001" not in done.stdout + done.stderr
+    assert (done.processor_seconds < 5, done.megabytes < 300) == (True, True), (done.processor_seconds, done.megabytes)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from measured_check import measured
+from measured import measured_check
 from provisioned import MANIFEST
 
 from gcp_wif.config_lint import check_text
@@ -168,7 +168,7 @@ def test_small_files_take_no_long_time(name: str, tmp_path: Path) -> None:
     """W21: at most 1 MB of file, 5 seconds of a processor and 300 MB."""
     path = tmp_path / "gcp-wif.toml"
     path.write_text(BIG[name])
-    seconds, megabytes, code, told = measured(path)
-    assert code == 1, told
-    assert "WIF001" not in told
-    assert (seconds < 5, megabytes < 300) == (True, True), (seconds, megabytes)
+    done = measured_check(path)
+    assert done.returncode == 1, done.stderr
+    assert "WIF001" not in done.stdout + done.stderr
+    assert (done.processor_seconds < 5, done.megabytes < 300) == (True, True), (done.processor_seconds, done.megabytes)
