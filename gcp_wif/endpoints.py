@@ -74,7 +74,14 @@ def parse_url(text: str) -> Url | None:
     if match is None:
         return None
     scheme, host, port, rest = match[1].lower(), match[2].lower(), match[3], match[4]
-    if not host.startswith("["):
+    if host.startswith("["):
+        import ipaddress
+
+        try:
+            ipaddress.IPv6Address(host[1:-1])
+        except ValueError:
+            return None
+    else:
         labels = host.removesuffix(".").split(".")
         if not all(labels) or (re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]) and not re.fullmatch(_IPV4, host)):
             return None

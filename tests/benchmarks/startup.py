@@ -6,7 +6,7 @@ spread says that the machine was busy, not that a program is slow. No time stand
 machine means nothing on another.
 
     row       A                       B                          target (median)
-    start-up  generate                hello-world with Typer     A/B time <= 1.2
+    start-up  generate                hello-world with Typer     A/B time <= 1.1
     check     check of 20 files       hello-world with Typer     A/B time < 2
     config    generate --config-only  gcloud create-cred-config  B/A time >= 8, B/A memory >= 3
     login     login --no-verify       gcloud's two commands      B/A time >= 16

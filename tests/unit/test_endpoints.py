@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gcp_wif.credential_config import CredentialConfig, FileSource
@@ -115,6 +115,8 @@ def test_loopback(host: str, loopback: bool) -> None:
 
 
 @given(st.text(alphabet="ab.:/@\\#?[]0127 \n\x00é%", max_size=20))
+@example("[00]")
+@example("[::1]/")
 def test_a_url_that_is_read_goes_where_python_and_browsers_go(rest: str) -> None:
     """W15: what is accepted has one meaning: urllib's host is ours, and nothing is left out of the text."""
     from urllib.parse import urlsplit
