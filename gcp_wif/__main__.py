@@ -14,6 +14,8 @@ def main() -> None:
         from gcp_wif.cli.app import run
 
         gc.freeze()
+        # A job's command makes some tens of thousands of objects and ends; the default looks at every 700th.
+        gc.set_threshold(50_000)
         gc.enable()
         run()
     except KeyboardInterrupt:  # while the program is being loaded, or after all is said
