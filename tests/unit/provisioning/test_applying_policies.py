@@ -162,6 +162,7 @@ def test_what_is_never_shown_is_an_error_after_the_bound(world: World) -> None:
         wait_until_visible(found, world.google, world.clock.policy(bound=10.0))
     assert caught.value.code == "WIF828"
     assert caught.value.message == f"{LEGACY} does not show what was written."
+    assert (caught.value.hint or "").startswith("Somebody else may have")
     assert "gcp-wif plan" in (caught.value.hint or "")
     assert world.clock.slept == [1.0] * 10
 
