@@ -92,9 +92,10 @@ def serving(behave: Behaviour) -> Iterator[HostileServer]:
 
 
 def answer(body: bytes | str, status: str = "200 OK", headers: str = "") -> bytes:
-    """A whole answer, with its length."""
+    """A whole answer, with its length. It says that the connection ends, or the next request would race the end."""
     data = body.encode() if isinstance(body, str) else body
-    return f"HTTP/1.1 {status}\r\nContent-Length: {len(data)}\r\n{headers}\r\n".encode() + data
+    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(data)}\r\nConnection: close\r\n{headers}\r\n"
+    return head.encode() + data
 
 
 def says(data: bytes) -> Behaviour:
