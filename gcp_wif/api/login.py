@@ -90,6 +90,7 @@ def login(
         RefusedError: Google says no.
         UnavailableError: no answer.
     """
+    from gcp_wif.ci.export_format import ExportFile
     from gcp_wif.job.export import export, export_target, exports, unexport
     from gcp_wif.job.generate import generate
     from gcp_wif.job.trusted_config import judge
@@ -113,7 +114,8 @@ def login(
     exported = None
     if export_to is not None:
         sink = export_target(os.fspath(Path(context.cwd, export_to)), context)
-        exported = export(written.config_path, variables, Path(context.cwd, export_to), sink, context.environ)
+        if isinstance(sink, ExportFile):  # a path never means the output
+            exported = export(written.config_path, variables, sink, context.environ)
     verified = None
     try:
         verified = prove(written.config_path, endpoints, context) if verify else None

@@ -1,10 +1,20 @@
 """What a job hands to its next steps: the variables, and the interface of the formats that CI systems read. Pure."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["VARIABLES", "Export", "ExportFormat", "ExportTarget", "block_removed"]
+__all__ = [
+    "VARIABLES",
+    "Export",
+    "ExportFile",
+    "ExportOutput",
+    "ExportTarget",
+    "FileFormat",
+    "OutputFormat",
+    "block_removed",
+]
 
 CREDENTIALS_VARIABLES = ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE")
 PROJECT_VARIABLES = ("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT", "GCLOUD_PROJECT")
@@ -21,9 +31,10 @@ class Export(NamedTuple):
     weak: bool = False
 
 
-class ExportFormat:
-    """How a file, or the output of a step, says variables. Each function is pure: bytes in, bytes out."""
+class FileFormat(ABC):
+    """How a file says variables. Each function is pure: bytes in, bytes out."""
 
+    @abstractmethod
     def appended(self, content: bytes, wanted: tuple[Export, ...], environ: Mapping[str, str]) -> bytes:
         """What must be appended to a file so that each wanted variable has its value in the steps that read it.
 
@@ -32,35 +43,48 @@ class ExportFormat:
             wanted: the exports.
             environ: the job's environment, which earlier steps may have set.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def ended(self, content: bytes, environ: Mapping[str, str]) -> tuple[bytes, bytes]:
         """The file without what `appended` has written, and what must be appended to end what earlier steps set."""
-        raise NotImplementedError
 
+
+class OutputFormat(ABC):
+    """How the output of a step says variables. Each function is pure."""
+
+    @abstractmethod
     def printed(self, wanted: tuple[Export, ...], environ: Mapping[str, str]) -> bytes:
         """The exports on standard output, for whoever reads that."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unset(self) -> bytes:
         """What ends them, on standard output."""
-        raise NotImplementedError
 
 
-class ExportTarget(NamedTuple):
-    """Where the exports of a job go.
+class ExportFile(NamedTuple):
+    """The file that the exports of a job go to.
 
     Attributes:
         format: how they are written there.
-        path: the file; ``None`` where the CI system reads them from the step's standard output.
+        path: the file.
         now: what a person runs to have them in this step, too; empty where the next step alone can have them.
         warning: why the next steps may not read it, and what to do; empty where they do.
     """
 
-    format: ExportFormat
-    path: Path | None = None
+    format: FileFormat
+    path: Path
     now: str = ""
     warning: str = ""
+
+
+class ExportOutput(NamedTuple):
+    """The step's standard output, from which the CI system, or whoever runs ``eval``, reads the exports."""
+
+    format: OutputFormat
+
+
+ExportTarget = ExportFile | ExportOutput
+"""Where the exports of a job go."""
 
 
 def block_removed(content: bytes, block: bytes) -> bytes:
@@ -68,7 +92,7 @@ def block_removed(content: bytes, block: bytes) -> bytes:
 
     Args:
         content: the file as it is.
-        block: what `ExportFormat.appended` gave. Where somebody has appended behind it, the newline that ends a last
+        block: what `FileFormat.appended` gave. Where somebody has appended behind it, the newline that ends a last
             line of theirs stays.
     """
     if not block or block not in content:

@@ -143,7 +143,7 @@ class CiSystem:
         Bash sources the file that ``BASH_ENV`` names before each script, wherever it runs (Bash manual, "Bash Startup
         Files").
         """
-        from gcp_wif.ci.export_format import ExportTarget
+        from gcp_wif.ci.export_format import ExportFile
         from gcp_wif.ci.shell_format import SHELL
 
         name = environ.get("BASH_ENV")
@@ -151,8 +151,8 @@ class CiSystem:
             return None
         if shutil.which("bash", path=environ.get("PATH")) is None:
             warning = 'There is no bash on the PATH, and only bash reads BASH_ENV. Begin each step with:  . "$BASH_ENV"'
-            return ExportTarget(SHELL, Path(name), warning=warning)
-        return ExportTarget(SHELL, Path(name), 'source "$BASH_ENV"')
+            return ExportFile(SHELL, Path(name), warning=warning)
+        return ExportFile(SHELL, Path(name), 'source "$BASH_ENV"')
 
     # The repository
 

@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Mapping
 
-from gcp_wif.ci.export_format import VARIABLES, Export, ExportFormat
+from gcp_wif.ci.export_format import VARIABLES, Export, FileFormat, OutputFormat
 
 __all__ = ["SHELL", "shell_words"]
 
@@ -17,7 +17,7 @@ _OWN = re.compile(rb"export (?P<name>" + "|".join(VARIABLES).encode() + rb")=(?P
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 
 
-class _ShellFormat(ExportFormat):
+class _ShellFormat(FileFormat, OutputFormat):
     def appended(self, content: bytes, wanted: tuple[Export, ...], environ: Mapping[str, str]) -> bytes:
         """Nothing, where our own line with that value is there and no later line speaks of the variable.
 

@@ -17,7 +17,7 @@ from gcp_wif.job.context import Context
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gcp_wif.ci.export_format import Export, ExportTarget
+    from gcp_wif.ci.export_format import Export, ExportFile, ExportTarget
     from gcp_wif.credential_config import CredentialConfig
     from gcp_wif.job.export import Exported
     from gcp_wif.job.generate import Generated
@@ -76,20 +76,21 @@ def check_stdout(target: "ExportTarget", common: CommonOptions) -> None:
     Raises:
         InputError: WIF110.
     """
-    if common.as_json and target.path is None:
+    from gcp_wif.ci.export_format import ExportOutput
+
+    if common.as_json and isinstance(target, ExportOutput):
         raise InputError(
             "--json and the exports both want stdout.", hint="Name a file for the exports: --to PATH.", code="WIF110"
         )
 
 
 def run_export(
-    config: Path, wanted: "tuple[Export, ...]", target: "ExportTarget", context: Context, out: Terminal
+    config: Path, wanted: "tuple[Export, ...]", target: "ExportFile", context: Context, out: Terminal
 ) -> "Exported":
     """Append the exports to the target's file."""
     from gcp_wif.job.export import export
 
-    assert target.path is not None  # noqa: S101 - the caller looked
-    done = export(config, wanted, target.path, target, context.environ)
+    done = export(config, wanted, target, context.environ)
     names = ", ".join(each.name for each in done.exports)
     state = f"{done.added} lines added" if done.added else "nothing to add"
     out.say(f"exports            {done.path} ({state}): {names}")
@@ -117,7 +118,7 @@ def take_back(done: "Exported", out: Terminal) -> None:
         out.warn(f"{done.path} was changed meanwhile, so the exports stay there; `gcp-wif logout` removes them.")
 
 
-def say_how_to_source(done: "Exported", target: "ExportTarget", context: Context, out: Terminal) -> None:
+def say_how_to_source(done: "Exported", target: "ExportFile", context: Context, out: Terminal) -> None:
     """How this very step gets the exports, and whether the next ones do by themselves."""
     if all(each.weak or context.environ.get(each.name) == each.value for each in done.exports):
         return

@@ -16,6 +16,7 @@ from gcp_wif.endpoints import EMULATOR_GRPC_VARIABLE, EMULATOR_VARIABLE
 from gcp_wif.issuers import DEFAULT, profile
 from gcp_wif.manifest import Manifest
 from gcp_wif.names import ProviderName
+from gcp_wif.roles import IMPERSONATION_ROLE
 
 __all__ = ["Emulator"]
 
@@ -167,17 +168,30 @@ class Emulator:
         accounts: Mapping[str, Iterable[str]] | None = None,
         roles: Mapping[str, Mapping[str, Iterable[str]]] | None = None,
     ) -> None:
-        """Make a pool, a provider, accounts and project roles at once; see `State.provision`."""
-        self.state.provision(
-            provider,
-            issuer=issuer,
-            mapping=mapping,
-            condition=condition,
-            allowed_audiences=allowed_audiences,
-            jwks_json=jwks_json,
-            accounts=accounts,
-            roles=roles,
-        )
+        """Make a pool, a provider and accounts at once, replacing what has these names.
+
+        Nothing is checked, so that a test can also set up what Google would refuse.
+
+        Args:
+            provider: its name.
+            issuer: ``oidc.issuerUri``.
+            mapping: the attribute mapping.
+            condition: the attribute condition.
+            allowed_audiences: ``oidc.allowedAudiences``.
+            jwks_json: ``oidc.jwksJson``.
+            accounts: emails with their members of roles/iam.workloadIdentityUser.
+            roles: project IDs, with roles and their members.
+        """
+        state = self.state
+        oidc = {"issuerUri": issuer, "allowedAudiences": list(allowed_audiences), "jwksJson": jwks_json}
+        content = {"attributeMapping": dict(mapping), "attributeCondition": condition, "oidc": _filled(oidc)}
+        with state.lock:
+            state.pools.put(provider, _filled(content))
+            for email, members in (accounts or {}).items():
+                account = state.accounts.find(email) or state.accounts.put(email, state.project_id)
+                state.grant_roles(account.policy, {IMPERSONATION_ROLE: members})
+            for project, granted in (roles or {}).items():
+                state.grant_roles(state.project_policy(project), granted)
 
     def provision_as(self, manifest: Manifest) -> None:
         """Make everything as the manifest says, accounts that it does not create included.
@@ -189,8 +203,7 @@ class Emulator:
         state = self.state
         with state.lock:
             state.name_project(desired.pool_project, desired.pool.project_number)
-            oidc = {name: value for name, value in desired.provider_document["oidc"].items() if value}
-            content = dict(desired.provider_document) | {"oidc": oidc}
+            content = dict(desired.provider_document) | {"oidc": _filled(desired.provider_document["oidc"])}
             state.pools.put(desired.provider, _filled(content), _filled(desired.pool_fields))
             for wanted in desired.accounts:
                 account = state.accounts.find(wanted.email) or state.accounts.put(wanted.email, state.project_id)

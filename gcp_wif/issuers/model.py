@@ -6,6 +6,7 @@ token looks. None of these names a claim.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -157,7 +158,7 @@ class Mismatch(NamedTuple):
     other_tenant: bool = False
 
 
-class IssuerProfile:  # a default answers the same whatever it is asked
+class IssuerProfile(ABC):  # a default answers the same whatever it is asked
     """One kind of issuer. The defaults are those of an issuer about which nothing is known.
 
     Attributes:
@@ -199,6 +200,7 @@ class IssuerProfile:  # a default answers the same whatever it is asked
 
     # The manifest
 
+    @abstractmethod
     def issuer(self, keys: Mapping[str, Any], url: str | None, audiences: tuple[str, ...] | None) -> Issuer:
         """The issuer that a manifest means.
 
@@ -207,7 +209,6 @@ class IssuerProfile:  # a default answers the same whatever it is asked
             url: ``[issuer] url``, an https URL; ``None`` where it is not given.
             audiences: ``[issuer] audience``; ``None`` where it is not given.
         """
-        raise NotImplementedError
 
     def rule_name(self, name: str) -> RuleName | None:
         """The rule name ``name``, or ``None``."""
@@ -257,6 +258,7 @@ class IssuerProfile:  # a default answers the same whatever it is asked
 
     # Samples, for the emulator
 
+    @abstractmethod
     def sample(self, claims: Claims, now: int, **options: Any) -> dict[str, Any]:
         """The claims of a token of this kind.
 
@@ -266,7 +268,6 @@ class IssuerProfile:  # a default answers the same whatever it is asked
             now: seconds since 1970.
             options: some of `sample_options`.
         """
-        raise NotImplementedError
 
     def issuer_at(self, path: str) -> str | None:
         """The issuer whose discovery document stands below ``path`` on this kind's host, where there is one."""

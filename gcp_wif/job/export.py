@@ -10,6 +10,8 @@ from gcp_wif.ci.export_format import (
     CREDENTIALS_VARIABLES,
     PROJECT_VARIABLES,
     Export,
+    ExportFile,
+    ExportOutput,
     ExportTarget,
     block_removed,
 )
@@ -95,15 +97,15 @@ def export_target(to: str | None, context: Context) -> ExportTarget:
     """
     system = context.system
     if to == STDOUT:
-        return ExportTarget(SHELL)
+        return ExportOutput(SHELL)
     own = system.export_target(context.environ)
-    if own is not None and own.path is not None:
+    if isinstance(own, ExportFile):
         own = own._replace(path=Path(absolute(str(own.path), context.cwd)))
     if to is not None:
         path = Path(absolute(clean_path(to, origin="--to"), context.cwd))
-        if own is not None and own.path == path:
+        if isinstance(own, ExportFile) and own.path == path:
             return own
-        return ExportTarget(SHELL, path, now=f". {shlex.quote(str(path))}")
+        return ExportFile(SHELL, path, now=f". {shlex.quote(str(path))}")
     if own is None:
         raise InputError(
             "There is no file that the next steps of this job read variables from.",
@@ -120,21 +122,19 @@ def weak_project(config: CredentialConfig) -> ProjectChoice | None:
     return ProjectChoice(found, explicit=False) if found else None
 
 
-def export(
-    config: Path, wanted: tuple[Export, ...], path: Path, target: ExportTarget, environ: Mapping[str, str]
-) -> Exported:
-    """Append the exports to ``path``, once, in the target's format; a changed value is appended behind the earlier one.
+def export(config: Path, wanted: tuple[Export, ...], target: ExportFile, environ: Mapping[str, str]) -> Exported:
+    """Append the exports to the target's file, once; a changed value is appended behind the earlier one.
 
     Args:
         config: the credential config that they name.
         wanted: what `exports` makes of a config that may be used (`trusted_config`).
-        path: the file.
-        target: in whose format.
+        target: the file, and its format.
         environ: the job's environment.
 
     Raises:
-        InputError: WIF301, WIF303, WIF304, WIF305; the file is as it was.
+        InputError: WIF110 for the config itself; WIF301, WIF303, WIF304, WIF305; the file is as it was.
     """
+    path = target.path
     if path == config:
         raise InputError(f"{path} is the credential config; the exports need a shell file.", code="WIF110")
     answer = edit_shared(

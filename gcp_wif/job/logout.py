@@ -8,7 +8,7 @@ that very content. Anything else stays, with a warning.
 from pathlib import Path
 from typing import NamedTuple
 
-from gcp_wif.ci.export_format import ExportTarget
+from gcp_wif.ci.export_format import ExportFile, ExportTarget
 from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
 from gcp_wif.errors import InputError
 from gcp_wif.files import Fact, Roots, edit_shared, open_receipt, read_bounded, real_path, remove_proven
@@ -45,7 +45,7 @@ def logout(config: Path, target: ExportTarget | None, context: Context) -> Logge
     """
     removed, warnings = _remove_files(config, context.roots)
     changed = None
-    if target is not None and target.path is not None:
+    if isinstance(target, ExportFile):
         answer = edit_shared(
             target.path,
             lambda content: target.format.ended(content, context.environ),

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from unproven import unproven
 
 FULL = "/dev/full"
 
@@ -71,7 +72,7 @@ def test_no_file_of_ours_takes_the_number_of_a_closed_stream(cli, make_jwt, clos
 def test_a_result_that_cannot_be_written_is_an_error(cli, google, command: str, where: str) -> None:
     """D22: on a full device, or a closed stdout, the result is lost, and that is said."""
     if where.endswith(FULL) and not Path(FULL).exists():
-        pytest.skip("there is no /dev/full here, so a full stdout is NOT proven")
+        unproven(f"there is no {FULL}", proves="what a full stdout does")
     job = google.job()
     assert cli("login", **job).returncode == 0
     done = run_in_bash(cli, f"{command} {where}", **job)
@@ -87,7 +88,7 @@ def test_a_result_that_cannot_be_written_is_an_error(cli, google, command: str, 
 def test_words_about_the_program_itself_may_be_lost_too(cli, command: str) -> None:
     """D22: these are written before any command begins."""
     if not Path(FULL).exists():
-        pytest.skip("there is no /dev/full here, so a full stdout is NOT proven")
+        unproven(f"there is no {FULL}", proves="what a full stdout does")
     done = run_in_bash(cli, f"{command} >{FULL}")
     assert (done.returncode, "error WIF012" in done.stderr, "WIF001" in done.stderr) == (2, True, False), done.stderr
     read, write = os.pipe()
@@ -112,7 +113,7 @@ def test_an_error_keeps_its_own_code_where_its_json_cannot_be_written(cli, where
 def test_a_full_stderr_changes_nothing(cli, google) -> None:
     """D22: words that nobody can hear must not stop a login."""
     if not Path(FULL).exists():
-        pytest.skip("there is no /dev/full here, so a full stderr is NOT proven")
+        unproven(f"there is no {FULL}", proves="what a full stderr does")
     done = run_in_bash(cli, f"login --json 2>{FULL}", **google.job())
     assert (done.returncode, json.loads(done.stdout)["already_authenticated"]) == (0, False)
 

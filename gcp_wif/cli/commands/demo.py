@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcp_wif import ci, issuers
-from gcp_wif.ci.export_format import ExportTarget
+from gcp_wif.ci.export_format import ExportFile, ExportTarget
 from gcp_wif.cli.command import CommonOptions, command, terminal
 from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import MissingExtraError, RefusedError
@@ -142,6 +142,6 @@ def _show_files(out: Terminal, home: Path, target: ExportTarget | None) -> None:
     config = json.loads((home / "gcp_cred_config.json").read_text())
     for line in json.dumps(config, indent=2).splitlines():
         out.say(f"   | {line}")
-    if target is not None and target.path is not None:
+    if isinstance(target, ExportFile):
         for line in target.path.read_text().splitlines():
             out.say(f"   $ {line}")

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from gcp_wif.ci.export_format import ExportOutput
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
 from gcp_wif.cli.job_steps import check_stdout, export_document, run_export, say_how_to_source
 from gcp_wif.cli.options import CiOptions, ConfigFileOptions, ExecutableOptions, ExportOptions
@@ -45,7 +46,7 @@ def main(
     if options.project_id is not None:
         project = ProjectChoice(ProjectId.parse(options.project_id, origin="--project-id"), explicit=True)
     wanted = exports(config, project, executables=trusted.executables)
-    if target.path is None:
+    if isinstance(target, ExportOutput):
         out.raw(target.format.printed(wanted, context.environ))
         return
     done = run_export(config, wanted, target, context, out)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from gcp_wif.ci.export_format import ExportOutput
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
 from gcp_wif.cli.job_steps import (
     check_stdout,
@@ -90,7 +91,7 @@ def main(
 
     written, generated = run_generate(chosen, (options, config, token), where, context, out, usable)
     wanted = exports(written.config_path, chosen.project, executables=usable(written.config).executables)
-    exported = None if sink.path is None else run_export(written.config_path, wanted, sink, context, out)
+    exported = None if isinstance(sink, ExportOutput) else run_export(written.config_path, wanted, sink, context, out)
     if exported is not None:
         out.so_far += f" The exports stand in {exported.path}."
     verified = None
@@ -103,15 +104,15 @@ def main(
             raise
         for line in verified_lines(verified):
             out.say(line)
-    if exported is None:  # last, so that `eval` gets nothing from a login that is refused
+    if isinstance(sink, ExportOutput):  # last, so that `eval` gets nothing from a login that is refused
         out.raw(sink.format.printed(wanted, context.environ))
-        return
-    say_how_to_source(exported, sink, context, out)
-    out.data(
-        {
-            "already_authenticated": False,
-            "generate": generated,
-            "export": export_document(exported),
-            "verify": verify_document(verified) if verified else None,
-        }
-    )
+    elif exported is not None:
+        say_how_to_source(exported, sink, context, out)
+        out.data(
+            {
+                "already_authenticated": False,
+                "generate": generated,
+                "export": export_document(exported),
+                "verify": verify_document(verified) if verified else None,
+            }
+        )

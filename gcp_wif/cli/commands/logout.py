@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from gcp_wif.ci.export_format import ExportOutput
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, terminal
 from gcp_wif.cli.options import CiOptions, ExportOptions
 from gcp_wif.errors import InputError
@@ -43,7 +44,7 @@ def main(options: _Options, export: ExportOptions, ci: CiOptions, common: Common
         out.say(f"exports removed    {done.shell_file}")
     if not done.removed and not done.shell_file:
         out.say("There was nothing to remove.")
-    if target is not None and target.path is None and not common.as_json:
+    if isinstance(target, ExportOutput) and not common.as_json:
         out.raw(target.format.unset())
     out.data(
         {

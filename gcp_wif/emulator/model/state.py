@@ -18,8 +18,7 @@ from gcp_wif.emulator.model.operations import Operations
 from gcp_wif.emulator.model.policies import PolicyState
 from gcp_wif.emulator.model.pools import Pools
 from gcp_wif.emulator.model.roles import carries
-from gcp_wif.names import PoolName, ProviderName
-from gcp_wif.roles import IMPERSONATION_ROLE
+from gcp_wif.names import PoolName
 
 __all__ = ["AccessToken", "Clock", "Settings", "State"]
 
@@ -273,43 +272,6 @@ class State:
             return found
 
     # Provisioning without a client
-
-    def provision(
-        self,
-        name: ProviderName,
-        *,
-        issuer: str,
-        mapping: Mapping[str, str],
-        condition: str = "",
-        allowed_audiences: Iterable[str] = (),
-        jwks_json: str = "",
-        accounts: Mapping[str, Iterable[str]] | None = None,
-        roles: Mapping[str, Mapping[str, Iterable[str]]] | None = None,
-    ) -> None:
-        """Make a pool, a provider and accounts at once, replacing what has these names.
-
-        Nothing is checked, so that a test can also set up what Google would refuse.
-
-        Args:
-            name: the provider.
-            issuer: ``oidc.issuerUri``.
-            mapping: the attribute mapping.
-            condition: the attribute condition.
-            allowed_audiences: ``oidc.allowedAudiences``.
-            jwks_json: ``oidc.jwksJson``.
-            accounts: emails with their members of roles/iam.workloadIdentityUser.
-            roles: project IDs, with roles and their members.
-        """
-        oidc = {"issuerUri": issuer, "allowedAudiences": list(allowed_audiences), "jwksJson": jwks_json}
-        content = {"attributeMapping": dict(mapping), "attributeCondition": condition}
-        content |= {"oidc": {key: value for key, value in oidc.items() if value}}
-        with self.lock:
-            self.pools.put(name, {key: value for key, value in content.items() if value})
-            for email, members in (accounts or {}).items():
-                account = self.accounts.find(email) or self.accounts.put(email, self.project_id)
-                self.grant_roles(account.policy, {IMPERSONATION_ROLE: members})
-            for project, granted in (roles or {}).items():
-                self.grant_roles(self.project_policy(project), granted)
 
     def grant_roles(self, policy: PolicyState, granted: Mapping[str, Iterable[str]]) -> None:
         """Give each role of ``granted`` exactly these members, unchecked."""

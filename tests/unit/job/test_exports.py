@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gcp_wif.ci.export_format import CREDENTIALS_VARIABLES, PROJECT_VARIABLES, ExportTarget, block_removed
+from gcp_wif.ci.export_format import CREDENTIALS_VARIABLES, PROJECT_VARIABLES, ExportFile, block_removed
 from gcp_wif.ci.shell_format import SHELL
 from gcp_wif.job.export import export, exports
 from gcp_wif.job.target import ProjectChoice
@@ -142,10 +142,9 @@ def test_lines_that_a_tool_has_given_a_carriage_return_are_still_ours() -> None:
 def test_the_file_is_made_appended_once_and_followed_through_a_link(tmp_path: Path) -> None:
     shell, link = tmp_path / "env", tmp_path / "link"
     link.symlink_to(shell)
-    target = ExportTarget(SHELL)
-    assert export(CONFIG, exports(CONFIG, WEAK), shell, target, {}).added == 5
+    assert export(CONFIG, exports(CONFIG, WEAK), ExportFile(SHELL, shell), {}).added == 5
     before = shell.read_bytes()
-    assert export(CONFIG, exports(CONFIG, WEAK), link, target, {}).added == 0
+    assert export(CONFIG, exports(CONFIG, WEAK), ExportFile(SHELL, link), {}).added == 0
     assert shell.read_bytes() == before
     assert link.is_symlink()
 

@@ -7,12 +7,12 @@ from types import MappingProxyType
 from typing import Any
 
 from gcp_wif.ci.asking import ask_program
-from gcp_wif.ci.export_format import Export, ExportFormat, ExportTarget
+from gcp_wif.ci.export_format import Export, ExportFile, FileFormat
 from gcp_wif.ci.model import CiSystem, MissingToken, TokenRequest
 from gcp_wif.issuers import Tenant
 
 
-class _Lines(ExportFormat):
+class _Lines(FileFormat):
     def appended(self, content: bytes, wanted: tuple[Export, ...], environ: Mapping[str, str]) -> bytes:
         lines = [f"set {each.name} {json.dumps(each.value)}\n".encode() for each in wanted]
         return b"".join(line for line in lines if line not in content)
@@ -49,8 +49,8 @@ class _ForgeJob(CiSystem):
     def mask(self, secret: str) -> str:
         return f"forge!mask {secret}"
 
-    def export_target(self, environ: Mapping[str, str]) -> ExportTarget | None:
-        return ExportTarget(_Lines(), Path(environ["FORGE_NEXT"])) if "FORGE_NEXT" in environ else None
+    def export_target(self, environ: Mapping[str, str]) -> ExportFile | None:
+        return ExportFile(_Lines(), Path(environ["FORGE_NEXT"])) if "FORGE_NEXT" in environ else None
 
 
 SYSTEM = _ForgeJob()
