@@ -355,4 +355,4 @@ def _remember_answer(body: bytes, host: str) -> None:
         return
     secrets.remember_in(document)
     if isinstance(document, dict) and isinstance(document.get("value"), str):
-        secrets.remember(document["value"])  # a CI system's answer to a request for a token
+        secrets.remember_in({"token": document["value"]})  # a CI system's answer to a request for a token

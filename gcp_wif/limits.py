@@ -35,8 +35,8 @@ SECRET_CHARACTERS = 64 * 1024
 """How much of one secret is searched for in the output. The largest subject token that is accepted has half of it."""
 
 SECRETS = 500
-"""How many secrets are searched for; beyond, the older half is forgotten. A job handles about five, an agent one an
-hour."""
+"""How many secrets are searched for, of the process's own and again of those in documents; beyond, the older half of
+that kind is forgotten. A job handles about five, an agent one an hour."""
 
 SECRET_FRAGMENT = 12
 """The shortest piece of a secret that is hidden, in characters, white space apart: less is no use to anybody."""

@@ -6,9 +6,10 @@ anywhere in one (`gcp_wif.ci` has the sources). A server, a claim or a file must
 these are defused wherever gcp-wif runs, since a log can be shown again by another system.
 """
 
+import json
 import re
 
-__all__ = ["one_line", "visible"]
+__all__ = ["one_line", "safe_json", "visible"]
 
 _UNSAFE = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and newline, DEL, C1
@@ -48,6 +49,14 @@ def one_line(text: str, limit: int) -> str:
     cut = text[:limit]
     cut = visible(cut.replace("\r\n", "\n").replace("\n", "\\n").replace("\t", "\\t"))
     return cut if len(text) <= limit else f"{cut}… ({len(text)} characters)"
+
+
+def safe_json(document: object, *, indent: int | None = None) -> str:
+    """``document`` as JSON in which no CI system finds a command.
+
+    A ``#`` stands in JSON only inside strings, so of two the second is written as an escape: readers get the same text.
+    """
+    return json.dumps(document, indent=indent).replace("##", "#\\u0023")
 
 
 def _escaped(match: re.Match[str]) -> str:

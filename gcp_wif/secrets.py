@@ -9,19 +9,24 @@ would be a leak. Tests take a registry of their own with `isolated`.
 A server can echo a secret cut, broken over lines, or encoded. So text and secrets are compared in one normal form:
 
 1. white space, control and invisible characters are left out, and quotation marks where a line begins or ends;
-2. escapes are decoded, nested ones too: ``%2B``, ``%252B``, ``\u003d``, ``\\u003d``, ``\x3d``, ``\n``, ``&amp;``;
+2. escapes are decoded, nested ones too: ``%2B``, ``%252B``, ``\u003d``, ``\\u003d``, ``\u{3d}``, ``\x3d``,
+   ``\075``, ``\n``, ``&amp;``, ``&#61;``;
 3. case is folded, and base64's two alphabets are one (a host name, for one, comes back in lower case).
 
 Of each secret that form is searched for, and that of its base64 (at each of the three alignments that it can have
 inside a longer text) and of its hexadecimal digits. Any piece of `SECRET_FRAGMENT` characters is found: every sixth
 block of six characters of a secret is in an index, each position of the text is looked up there, and a hit is widened
 as far as both agree. Work grows with the length of the text and no faster.
+
+What is remembered is bounded, and whoever sends documents must not push the job's own token out. So there are two
+shelves, each with a bound of its own: what this process read, sends or was told by name (`remember`,
+`remember_header`), and what stands in documents, which may be a server's or a stranger's (`remember_in`).
 """
 
 import base64
 import re
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -55,8 +60,10 @@ _WIDE = "[^\x00-\x7f]+"
 _ESCAPE = (
     r"[\"'>|]{0,8}+\\+[rn](?:\\+[rnt]|[\"'>|])*"  # the edges of lines again, in JSON
     r"|%(?:25)*(?P<percent>[0-9A-Fa-f]{2})"
-    r"|\\+(?:u(?P<unicode>[0-9A-Fa-f]{4})|x(?P<hex>[0-9A-Fa-f]{2})|[nrtbfv])?"
-    r"|&(?:amp;)*(?:#(?P<decimal>[0-9]{1,6})|#[xX](?P<entity>[0-9A-Fa-f]{1,5})|(?P<name>lt|gt|quot|apos|amp));"
+    r"|\\+(?:u(?P<unicode>[0-9A-Fa-f]{4})|u\{0{0,20}(?P<braced>[0-9A-Fa-f]{1,5})\}|x(?P<hex>[0-9A-Fa-f]{2})"
+    r"|(?P<octal>[0-3][0-7]{2})|[nrtbfv])?"
+    r"|&(?:amp;)*(?:#0{0,20}(?P<decimal>[0-9]{1,6});?|#[xX]0{0,20}(?P<entity>[0-9A-Fa-f]{1,5});?"
+    r"|(?P<name>lt|gt|quot|apos|amp);)"  # HTML's readers take a number without its semicolon
 )
 _NAMED = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
 _ROUNDS = 3  # JSON inside JSON inside a URL
@@ -84,21 +91,25 @@ class _Registry:
     """Normal forms of secrets, and where each block of them stands."""
 
     def __init__(self) -> None:
-        self._begin(())
+        self._own: dict[str, None] = {}
+        self._given: dict[str, None] = {}
+        self._begin()
 
-    def _begin(self, values: Iterable[str]) -> None:
-        self._waiting = list(values)
-        self._known = dict.fromkeys(self._waiting)
+    def _begin(self) -> None:
+        self._waiting = [*self._own, *self._given]
         self._forms = _END * _BLOCK
         self._index: dict[str, int | list[int]] = {}
 
-    def add(self, value: str) -> None:
+    def add(self, value: str, *, given: bool) -> None:
         value = value[:SECRET_CHARACTERS]
-        if value in self._known:
+        shelf = self._given if given else self._own
+        if value in shelf:
             return
-        if len(self._known) >= SECRETS:
-            self._begin(list(self._known)[SECRETS // 2 :])
-        self._known[value] = None
+        if len(shelf) >= SECRETS:
+            for older in list(shelf)[: SECRETS // 2]:
+                del shelf[older]
+            self._begin()
+        shelf[value] = None
         self._waiting.append(value)
 
     def _grow(self) -> None:
@@ -178,8 +189,12 @@ def isolated() -> Iterator[None]:
 
 def remember(value: str | None) -> None:
     """Hide ``value`` from now on, in all that is printed. One of less than `SECRET_WHOLE` characters is ignored."""
+    _remember(value, given=False)
+
+
+def _remember(value: str | None, *, given: bool) -> None:
     if value is not None and len(value.strip()) >= SECRET_WHOLE:
-        _registry.add(value.strip())
+        _registry.add(value.strip(), given=given)
 
 
 def is_secret_name(name: str) -> bool:
@@ -192,15 +207,20 @@ def remember_header(name: str, value: str) -> None:
 
     A short value of a header whose name does not speak of a secret stays visible: ``Metadata: true`` is one.
     """
+    for each in _in_header(name, value):
+        _remember(each, given=False)
+
+
+def _in_header(name: str, value: str) -> Iterator[str]:
     if not is_secret_name(name) and len(value) < _MIN_HEADER:
         return
-    remember(value)
+    yield value
     scheme, _, rest = value.partition(" ")
-    remember(rest)
+    yield rest
     if scheme.lower() == "basic":
         decoded = base64.b64decode(rest + "==").decode("utf-8", "replace") if re.fullmatch(_BASE64, rest) else ""
-        remember(decoded)
-        remember(decoded.partition(":")[2])
+        yield decoded
+        yield decoded.partition(":")[2]
 
 
 _BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2,3}={0,2})?"
@@ -214,10 +234,11 @@ def remember_in(document: object) -> None:
         if isinstance(each, Mapping):
             for name, value in each.items():
                 if isinstance(value, str) and re.fullmatch(_FIELDS, str(name)):
-                    remember(value)
+                    _remember(value, given=True)
                 elif name == "headers" and isinstance(value, Mapping):
                     for header, text in value.items():
-                        remember_header(str(header), str(text))
+                        for part in _in_header(str(header), str(text)):
+                            _remember(part, given=True)
                 else:
                     pending.append(value)
         elif isinstance(each, list | tuple):
@@ -342,8 +363,10 @@ def _meaning(match: re.Match[str]) -> str:
     """What an escape stands for, or nothing where that would be left out."""
     if match["percent"] or match["hex"]:
         meant = chr(int(match["percent"] or match["hex"], 16))  # a byte
-    elif match["unicode"] or match["entity"]:
-        meant = _bytes(chr(int(match["unicode"] or match["entity"], 16)))
+    elif match["octal"]:
+        meant = chr(int(match["octal"], 8))
+    elif match["unicode"] or match["braced"] or match["entity"]:
+        meant = _bytes(chr(int(match["unicode"] or match["braced"] or match["entity"], 16)))
     elif match["decimal"]:
         meant = _bytes(chr(int(match["decimal"])))
     else:

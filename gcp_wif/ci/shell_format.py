@@ -53,13 +53,14 @@ def shell_words(value: str) -> bytes:
     """``value`` as one shell word, on one line.
 
     Bytes that are no text in the file system's encoding come through; control characters, a newline among them, are
-    written in bash's ``$'…'``.
+    written in bash's ``$'…'``. Of two ``#`` the second is quoted apart: printed text is a CI system's log, too, which
+    obeys ``##WORD[…]`` (`gcp_wif.ci`).
     """
     raw = os.fsencode(value)
     if not _CONTROL.search(raw):
-        return os.fsencode(shlex.quote(value))
+        return re.sub(rb"#(?=#)", rb"#''", os.fsencode(shlex.quote(value)))
     escaped = raw.replace(b"\\", b"\\\\").replace(b"'", b"\\'")
-    return b"$'" + _CONTROL.sub(lambda match: b"\\%03o" % ord(match[0]), escaped) + b"'"
+    return b"$'" + _CONTROL.sub(lambda match: b"\\%03o" % ord(match[0]), escaped).replace(b"##", b"#\\043") + b"'"
 
 
 def _line(export: Export) -> bytes:

@@ -6,7 +6,6 @@ ends at once. Only work that must be brought to an end (``Terminal.finishing``) 
 """
 
 import atexit
-import json
 import os
 import signal
 import sys
@@ -16,6 +15,7 @@ from typing import Any, NoReturn
 
 from gcp_wif.cli.output import Terminal, error_document
 from gcp_wif.errors import StoppedError
+from gcp_wif.safe_text import safe_json, visible
 
 __all__ = ["end", "interruptible"]
 
@@ -39,9 +39,9 @@ def interruptible(out: Terminal) -> Iterator[None]:
         error = StoppedError(f"Interrupted, and stopped at once. {out.so_far}", code="WIF010")
         if not out.answered:
             with suppress(OSError):
-                os.write(2, f"error {error.code}: {error.message}\n".encode())
+                os.write(2, visible(f"error {error.code}: {error.message}\n").encode())
                 if out.as_json:
-                    os.write(1, f"{json.dumps(error_document(error))}\n".encode())
+                    os.write(1, f"{safe_json(error_document(error))}\n".encode())
         os._exit(error.exit_code)
 
     def on_signal(*_: object) -> None:

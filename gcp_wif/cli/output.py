@@ -6,7 +6,6 @@ error that repeats an argument cannot show a secret either, nor move the cursor,
 """
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +13,7 @@ from typing import Any, Literal, TextIO
 
 from gcp_wif import secrets
 from gcp_wif.errors import GcpWifError, InputError
-from gcp_wif.safe_text import visible
+from gcp_wif.safe_text import safe_json, visible
 
 __all__ = [
     "JSON_VERSION",
@@ -188,7 +187,7 @@ class Terminal:
             InputError: WIF012 where stdout takes no more.
         """
         if self.as_json:
-            text = json.dumps(_hidden(_versioned(document)), indent=2)
+            text = safe_json(_hidden(_versioned(document)), indent=2)
             _to_stdout(lambda: _write_bare(f"{text}\n".encode()))
         self.answered = True
 

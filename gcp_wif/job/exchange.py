@@ -5,6 +5,7 @@ Imported only where an exchange is made: google-auth and requests take longer to
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -139,7 +140,8 @@ def _explained(error: Exception, status: int | None, *, from_source: bool) -> Gc
         from_source: whether that was the server of the config's own URL, not Google.
     """
     text = "\n".join(str(part)[: limits.MESSAGE_CHARACTERS] for part in error.args)
-    sentence = from_outside(_sentence(error.args))
+    # A program that fails may have printed the token before, and google-auth repeats all that it printed (2.62).
+    sentence = from_outside(re.sub(r"(?s)(^Executable exited with .{1,60}?) Error: .*", r"\1", _sentence(error.args)))
     if status in _TRANSIENT:
         return UnavailableError(
             f"The service kept failing with HTTP status {status}: {sentence}",

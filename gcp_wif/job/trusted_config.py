@@ -8,8 +8,8 @@ here: `export`, `verify`, and `login` before it writes anything.
 - Its universe is the one that was asked for, and its URLs are Google's of that universe, or the emulator's where that
   is on.
 - A program runs only if it is this very gcp-wif, or with ``--allow-executable``.
-- A URL that answers with the token is https, or plain http that does not leave the machine: loopback (the agent), and
-  169.254.169.254 (the metadata server of Azure and AWS, which Google's page for Azure names). Any https host will do:
+- A URL that answers with the token is https, or plain http that does not leave the machine: loopback (the agent), and a
+  cloud's metadata server (Google's page for Azure names 169.254.169.254). Any https host will do:
   nothing but what the config itself holds is sent there.
 - It says nothing that was not looked at. Libraries read more than gcp-wif does (another kind of source, AWS), and Go's
   takes ``TOKEN_URL`` for ``token_url``; so a field that gcp-wif does not know, or one that comes twice, refuses it.
@@ -21,17 +21,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
+from gcp_wif import secrets
 from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig, ExecutableSource, FileSource, UrlSource
-from gcp_wif.endpoints import Endpoints
+from gcp_wif.endpoints import Endpoints, parse_url
 from gcp_wif.errors import InputError, from_outside, shown
 from gcp_wif.files import read_bounded
 from gcp_wif.job.context import Program
+from gcp_wif.limits import SECRET_FRAGMENT
 
 __all__ = ["TrustedConfig", "is_own_command", "judge", "read_trusted"]
 
-_METADATA_HOST = "169.254.169.254"
 _HARMLESS_FIELDS: dict[str, Any] = {
     "quota_project_id": "",  # whom to bill
     "token_info_url": "",  # written without impersonation only, and looked at in any case
@@ -92,10 +93,20 @@ def judge(
     source = config.source
     if isinstance(source, UrlSource):
         _check_source_url(source.url)
+        for _, value in parse_qsl(urlsplit(source.url).query):  # a signed URL carries its secret there
+            secrets.remember(value if len(value) >= SECRET_FRAGMENT else None)
     elif not isinstance(source, FileSource | ExecutableSource):
         raise InputError("The credential config's source is of a kind that gcp-wif does not use.", code="WIF407")
     if not isinstance(source, ExecutableSource):
         return TrustedConfig(config, executables=False)
+    if not allow_executable and source.output_file is not None:
+        raise InputError(
+            f"The credential config names the file {shown(source.output_file)} beside its program.",
+            hint="Clients take a token out of that file without running the program, and gcp-wif never writes it: "
+            "whoever can write there chooses the token. Remove `output_file`; or, if you know it, add "
+            "--allow-executable.",
+            code="WIF406",
+        )
     if not allow_executable and not is_own_command(source.command, program):
         raise InputError(
             f"The credential config runs {from_outside(source.command.split(' ')[0])}, which is not this gcp-wif.",
@@ -125,45 +136,31 @@ def _check_urls(config: CredentialConfig, endpoints: Endpoints) -> None:
 
 
 def _check_source_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        # User information is how http://127.0.0.1:80@evil.example/ passes for loopback; a backslash is a slash to some.
-        fine = bool(host) and "@" not in parts.netloc and "\\" not in url and url.isprintable() and " " not in url
-        fine = fine and (parts.port or 1) > 0
-        fine = fine and (parts.scheme == "https" or (parts.scheme == "http" and _stays_on_the_machine(host)))
-    except ValueError:
-        fine = False
-    if not fine:
+    parsed = parse_url(url)
+    if parsed is None or not (parsed.scheme == "https" or parsed.is_loopback or parsed.is_metadata_server):
         raise InputError(
             f"The credential config asks {shown(url)} for the subject token, which is neither https nor on this "
             "machine.",
             hint="Whoever is on the way could read the token, or give another one. Use https; plain http is for "
-            f"loopback and for {_METADATA_HOST} alone.",
+            "loopback and the cloud's metadata server alone.",
             code="WIF408",
         )
-
-
-def _stays_on_the_machine(host: str) -> bool:
-    if host.lower() == "localhost" or host in {_METADATA_HOST, "::1"}:
-        return True
-    numbers = host.split(".")
-    return len(numbers) == 4 and numbers[0] == "127" and all(each.isascii() and each.isdigit() for each in numbers)
 
 
 def is_own_command(command: str, program: Program | None) -> bool:
     """Whether ``command`` is this program's `token --executable-response`, for whoever splits and runs it.
 
-    The proof is the file: its absolute path leads to the file that is running now. A bare name would be looked up on
-    another PATH, in another folder. Words with quotes or backslashes are split differently by each client. Another
-    command of ours is not enough: `run` starts any program. And ``python -m`` needs ``-I``, as else a folder
-    ``gcp_wif`` of the repository is what runs.
+    The proof is the path: the absolute one that this run was started by, or what that one leads to. Another link to the
+    same file proves nothing, for it can be turned elsewhere before a client runs it; a repository may hold one. A bare
+    name would be looked up on another PATH, in another folder. Words with quotes or backslashes are split differently
+    by each client. Another command of ours is not enough: `run` starts any program. And ``python -m`` needs ``-I``, as
+    else a folder ``gcp_wif`` of the repository is what runs.
     """
     words = command.split(" ")
     if program is None or not _PLAIN.issuperset(command.replace(" ", "")) or not words[0].startswith("/"):
         return False
     rest: Sequence[str]
-    if _same_file(words[0], _scripts(program)):
+    if _is_one_of(words[0], _scripts(program)):
         rest = words[1:]
     elif words[0] == program.interpreter:  # by its path: that is what tells one virtual environment from another
         rest = _behind_the_module(words[1:], program)
@@ -181,18 +178,16 @@ def _scripts(program: Program) -> tuple[str, ...]:
 def _behind_the_module(words: Sequence[str], program: Program) -> Sequence[str]:
     if words[:3] == ["-I", "-m", "gcp_wif"]:
         return words[3:]
-    if words[:1] == ["-I"] and len(words) > 1 and words[1].startswith("/") and _same_file(words[1], (program.script,)):
+    if words[:1] == ["-I"] and len(words) > 1 and _is_one_of(words[1], (program.script,)):
         return words[2:]
     return ()
 
 
-def _same_file(path: str, others: Iterable[str]) -> bool:
-    for other in others:
-        try:
-            if os.path.isabs(other) and os.path.samefile(path, other):  # noqa: PTH117, PTH121 - strings
-                return True
-        except (OSError, ValueError):
-            continue
+def _is_one_of(path: str, scripts: Iterable[str]) -> bool:
+    for script in scripts:
+        absolute = os.path.isabs(script) and os.path.isfile(script)  # noqa: PTH113, PTH117 - strings
+        if absolute and path in (script, os.path.realpath(script)):
+            return True
     return False
 
 

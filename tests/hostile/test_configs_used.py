@@ -257,6 +257,22 @@ class TestGcpWifItself:
         done = cli("export", PATH=f"{tmp_path}:{cli.env['PATH']}")
         assert (done.returncode, "WIF406" in done.stderr) == (2, True)
 
+    def test_a_file_of_answers_beside_it_is_not(self, cli, config, script: Path, tmp_path: Path) -> None:
+        """A client takes the token out of ``output_file`` and runs nothing; a repository may hold that file."""
+        answer = tmp_path / "cached.json"
+        executable = {"command": f"{script} token --executable-response", "output_file": str(answer)}
+        config(credential_source={"executable": executable})
+        for command in ("export", "verify"):
+            done = cli(command)
+            assert (done.returncode, "error WIF406" in done.stderr, "names the file" in done.stderr) == (2, True, True)
+        assert cli("export", "--allow-executable").returncode == 0
+
+    @pytest.mark.parametrize("url", ["http://[::1].evil.example/", "http://127.999.1.1/", "http://127.1/t"])
+    def test_what_only_looks_like_this_machine(self, cli, config, url: str) -> None:
+        config(credential_source={"url": url})
+        done = cli("export")
+        assert (done.returncode, "error WIF408" in done.stderr) == (2, True), done.stderr
+
     def test_what_is_ours(self, tmp_path: Path) -> None:
         """W11: the file, by an absolute path, and the one command that prints a token."""
         bin_folder = tmp_path / "venv/bin"
@@ -280,7 +296,10 @@ class TestGcpWifItself:
         assert ours(f"{script} {rest}")
         assert ours(f"{script} {rest} --audience x --token-env CIRCLE_OIDC_TOKEN_V2")
         assert ours(f"{script} {rest}", "module")
-        assert ours(f"{link} {rest}")
+        assert not ours(f"{link} {rest}")  # it can be turned elsewhere before a client runs it
+        started["link"] = Program(str(link), str(python))
+        assert ours(f"{link} {rest}", "link")  # as pipx installs it
+        assert ours(f"{script} {rest}", "link")
         assert ours(f"{python} -I -m gcp_wif {rest}", "module")
         assert ours(f"{archive} {rest}", "archive")
         assert ours(f"{python} -I {archive} {rest}", "archive")

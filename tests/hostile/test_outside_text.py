@@ -86,6 +86,25 @@ class TestWordsOfAServer:
             obeys_nothing(done.stdout)
             obeys_nothing(done.stderr)
 
+    def test_nor_in_json_and_in_shell_text(self, cli, google, tmp_path: Path) -> None:
+        """A log shows these too, and ``##WORD[`` is obeyed anywhere in a line."""
+        evil = tmp_path / "##vso[task.setvariable variable=PATH]x ###[error]"
+        evil.mkdir()
+        job = google.job()
+        config = evil / "config.json"
+        for arguments in (
+            ["check", "--json", f"{evil}/nothing.json"],
+            ["login", "--json", "--output-file", str(config)],
+            ["export", "--to", "stdout", "--output-file", str(config)],
+            ["logout", "--json", "--output-file", str(config)],
+            ["token", "--executable-response", "--token-response", f"{evil}/nothing.json"],
+        ):
+            done = cli(*arguments, **job)
+            assert "vso" in done.stdout, done.stderr
+            obeys_nothing(done.stdout)
+            if arguments[1] == "--json":
+                assert str(evil) in json.dumps(json.loads(done.stdout), ensure_ascii=False)
+
     def test_the_tests_own_measure_can_fail(self) -> None:
         for text in ("\x1b[31m", "a\n \t::error::x", "a ##vso[x]", "\r", "\x9b"):
             with pytest.raises(AssertionError):

@@ -121,6 +121,43 @@ class TestServersThatEcho:
         assert done.returncode in {1, 3}, done.stderr
         assert leaks(done.stdout + done.stderr, federated) == []
 
+    def test_an_answer_cannot_push_the_token_out(self, cli) -> None:
+        """What is remembered is bounded, and an answer with a thousand "tokens" made room by the job's own."""
+        token = "oPaQuE_" + "".join(chr(65 + at * 11 % 26) + str(at) for at in range(40))
+        many = [{"token": f"zz{number:06}"} for number in range(1200)]
+        reply = {"error": "invalid_grant", "error_description": token, "more": many}
+        kind = "--subject-token-type=urn:ietf:params:oauth:token-type:saml2"
+        for status in ("503 X", "400 X"):
+            with serving(says(answer(json.dumps(reply), status))) as server:
+                env = cli.env | {"GCP_WIF_EMULATOR_HOST": server.host, "CIRCLE_OIDC_TOKEN": token}
+                done = measured(env, "login", PROVIDER, "--direct", kind, "--json")
+            assert done.returncode in {1, 3}, done.stderr
+            assert leaks(done.stdout + done.stderr, token) == []
+
+    def test_what_a_failing_program_printed(self, cli, google, tmp_path: Path) -> None:
+        """google-auth repeats the whole output of the config's program, whose token nobody has been told."""
+        token = "oPaQuE_" + "".join(chr(65 + at * 11 % 26) + str(at) for at in range(40))
+        program = tmp_path / "program"
+        program.write_text(f'#!/bin/sh\necho \'{{"version":1,"success":true,"id_token":"{token}"}}\'\nexit 3\n')
+        program.chmod(0o755)
+        job = google.job()
+        flags = ["--allow-executable", f"--executable-command={program}"]
+        done = cli("login", *flags, "-vv", **job)
+        assert (done.returncode, "non-zero return code 3" in done.stderr) == (2, True), done.stderr
+        assert leaks(done.stdout + done.stderr, token) == []
+
+    def test_the_query_of_a_configs_url(self, cli, make_jwt) -> None:
+        """A signed URL carries its secret there, and `-vv` logs what is asked."""
+        key = "sIg" + "".join(chr(97 + at * 7 % 26) + str(at) for at in range(20))
+        with serving(says(answer("no", "403 Forbidden"))) as server:
+            env = cli.env | {"GCP_WIF_EMULATOR_HOST": server.host, "CIRCLE_OIDC_TOKEN": make_jwt()}
+            url = f"--credential-source-url=http://{server.host}/t?sig={key}"
+            made = measured(env, "generate", PROVIDER, "--direct", url, "-vv", "--json")
+            assert made.returncode == 0, made.stderr
+            done = measured(env, "verify", "-vv", "--json")
+            assert key.encode() in server.seen[0]
+        assert leaks(done.stdout + done.stderr, key) == []
+
     def test_a_google_that_grants_shows_no_access_token(self, cli, make_jwt) -> None:
         """W18: an access token of any shape, also where a value that is shown repeats it."""
         granted = "aCcEsS!" + "".join(chr(97 + at * 3 % 26) + str(at) for at in range(40))

@@ -49,14 +49,15 @@ def _other_alphabet(text: str) -> str:
 
 def _unescaped(text: str) -> str:
     return re.sub(
-        r'\\+(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[nrt"/\\\'])',
-        lambda match: (
-            {"n": "\n", "r": "\r", "t": "\t"}.get(match[1], match[1])
-            if len(match[1]) == 1
-            else chr(int(match[1][1:], 16))
-        ),
-        text,
+        r'\\+(u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,5}\}|x[0-9a-fA-F]{2}|[0-3][0-7]{2}|[nrt"/\\\'])', _meaning, text
     )
+
+
+def _meaning(match: re.Match[str]) -> str:
+    escape = match[1]
+    if len(escape) == 1:
+        return {"n": "\n", "r": "\r", "t": "\t"}.get(escape, escape)
+    return chr(int(escape, 8)) if escape.isdigit() else chr(int(escape[1:].strip("{}"), 16))
 
 
 ENCODINGS: dict[str, Callable[[str], str]] = {
@@ -72,6 +73,11 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "the other alphabet of base64": _other_alphabet,
     "HTML": html.escape,
     "HTML, by number": lambda text: "".join(each if each.isalnum() else f"&#{ord(each)};" for each in text),
+    "HTML, by number with zeros": lambda text: "".join(f"&#{ord(each):07};" for each in text),
+    "HTML, by hexadecimal number with zeros": lambda text: "".join(f"&#x{ord(each):06x};" for each in text),
+    "HTML, by number without semicolons": lambda text: "".join(f"&#{ord(each)}" for each in text),
+    "JavaScript's braces": lambda text: "".join(f"\\u{{{ord(each):x}}}" for each in text),
+    "octal": lambda text: "".join(f"\\{ord(each):03o}" for each in text),
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
     "base64 in a longer text": lambda text: base64.b64encode(f"a{text}".encode()).decode(),
     "base64 for URLs": lambda text: base64.urlsafe_b64encode(f"ab{text}".encode()).decode(),

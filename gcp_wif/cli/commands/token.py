@@ -14,6 +14,7 @@ from gcp_wif.cli.output import JSON_VERSION, Terminal
 from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE
 from gcp_wif.errors import GcpWifError
 from gcp_wif.job.tokens import CheckedToken, obtain_token
+from gcp_wif.safe_text import safe_json
 
 __all__ = ["main"]
 
@@ -54,7 +55,7 @@ def _document(text: str, token: TokenOptions, checked: CheckedToken) -> bytes:
         "expires_at": f"{datetime.fromtimestamp(expires, UTC):%Y-%m-%dT%H:%M:%SZ}" if expires is not None else None,
         "warnings": list(checked.warnings),
     }
-    return json.dumps(result, indent=2).encode() + b"\n"
+    return safe_json(result, indent=2).encode() + b"\n"
 
 
 def _obtain(token: TokenOptions, ci: CiOptions) -> CheckedToken:
@@ -68,7 +69,8 @@ def _answer(token: TokenOptions, ci: CiOptions) -> None:
         checked = _obtain(token, ci)
     except GcpWifError as error:
         message = secrets.hide(f"{error.message} {error.hint or ''}".rstrip())
-        out.raw(json.dumps({"version": 1, "success": False, "code": error.code, "message": message}).encode() + b"\n")
+        refusal = {"version": 1, "success": False, "code": error.code, "message": message}
+        out.raw(safe_json(refusal).encode() + b"\n")
         return
     answer = {
         "version": 1,
