@@ -185,11 +185,12 @@ def _loopback(environ: Mapping[str, str], name: str) -> str | None:
     value = environ.get(name)
     if value is None:
         return None
+    value = value.removeprefix("http://").removesuffix("/")  # so `gcp-wif emulator` prints it
     if not re.fullmatch(_LOOPBACK, value) or int(value.rpartition(":")[2]) > 65535:
         raise InputError(
             f"{name} must be a loopback address such as 127.0.0.1:8080, but holds {shown(value)}.",
-            hint="It decides where tokens are sent. Give host and port as `gcp-wif emulator` prints them, "
-            "without http://; unset it to talk to Google.",
+            hint="It decides where tokens are sent. Give it as `gcp-wif emulator` prints it, or unset it to talk to "
+            "Google.",
             code="WIF003",
         )
     return value

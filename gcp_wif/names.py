@@ -169,7 +169,7 @@ class ProviderName(NamedTuple):
         match = re.fullmatch(_PROVIDER_NAME, text)
         if match is None:
             raise InputError(
-                f"{origin} must be a provider resource name, but holds {shown(text)}.",
+                f"{origin} is not a provider's full name: it holds {shown(text)}.",
                 hint="It reads projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER.",
                 code="WIF108",
             )

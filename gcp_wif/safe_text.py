@@ -9,7 +9,7 @@ these are defused wherever gcp-wif runs, since a log can be shown again by anoth
 import json
 import re
 
-__all__ = ["one_line", "safe_json", "visible"]
+__all__ = ["counted", "one_line", "safe_json", "visible"]
 
 _UNSAFE = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and newline, DEL, C1
@@ -49,6 +49,11 @@ def one_line(text: str, limit: int) -> str:
     cut = text[:limit]
     cut = visible(cut.replace("\r\n", "\n").replace("\n", "\\n").replace("\t", "\\t"))
     return cut if len(text) <= limit else f"{cut}… ({len(text)} characters)"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def safe_json(document: object, *, indent: int | None = None) -> str:

@@ -72,7 +72,7 @@ def apply(
     environ: Mapping[str, str] | None = None,
     cwd: AnyPath | None = None,
 ) -> Applied:
-    """Make Google as the manifest says. Nobody is asked: look at `plan` first.
+    """Make Google match the manifest. Nobody is asked: look at `plan` first.
 
     Interrupted or failed anywhere, the next run goes on from what is there.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gcp_wif.cli.output import Colour
+from gcp_wif.safe_text import counted
 
 if TYPE_CHECKING:
     from gcp_wif.doctor import Finding, Report
@@ -29,7 +30,7 @@ def report_lines(report: "Report", style: Callable[..., str]) -> Iterator[str]:
         yield ""
         for row in report.attributes:
             value = _plain(row.value) if row.value is not None else "(not set)"
-            yield f"{row.target} = {value}  ({row.size} bytes)"
+            yield f"{row.target} = {value}  ({counted(row.size, 'byte')})"
     if report.trace:
         yield ""
         for part in report.trace:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -140,7 +141,11 @@ def add_error(evidence: Evidence, text: str, out: Terminal) -> Evidence:
     """Google's sentence inside what a client printed."""
     known = recognise(text)
     if known is None:
-        out.warn("No sentence of Google's that gcp-wif knows is in the error.")
+        own = re.search(r"\bWIF[0-9]{3}\b", text)
+        if own is not None:
+            out.warn(f"This is a message of gcp-wif itself; what it means:  gcp-wif doctor --explain {own[0]}")
+        else:
+            out.warn("The error holds no message of Google's that gcp-wif knows.")
         return evidence
     return replace(evidence, refused=known.kind, sentence=from_outside(text)[:500])
 

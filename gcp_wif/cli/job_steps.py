@@ -13,6 +13,7 @@ from gcp_wif.cli.output import Terminal
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, RefusedError
 from gcp_wif.job.context import Context
+from gcp_wif.safe_text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +93,7 @@ def run_export(
 
     done = export(config, wanted, target, context.environ)
     names = ", ".join(each.name for each in done.exports)
-    state = f"{done.added} lines added" if done.added else "nothing to add"
+    state = f"{counted(done.added, 'line')} added" if done.added else "nothing to add"
     out.say(f"exports            {done.path} ({state}): {names}")
     return done
 
@@ -111,6 +112,10 @@ def take_back(done: "Exported", out: Terminal) -> None:
     from gcp_wif.job.export import unexport
 
     if not done.appended:
+        out.warn(
+            f"The exports of an earlier login stand in {done.path}, and name the files that this run has replaced; "
+            "`gcp-wif logout` removes both."
+        )
         return
     if unexport(done):
         out.say(f"exports taken back {done.path}: the next steps do not see them")

@@ -293,7 +293,7 @@ DOCTOR = (
         "WIF961",
         "Google differs from the manifest",
         "Somebody changed one of the two: the manifest was not applied, or Google was changed by hand.",
-        ("See how: gcp-wif plan", "Make Google as the manifest says (gcp-wif apply), or change the manifest."),
+        ("See how: gcp-wif plan", "Make Google match the manifest (gcp-wif apply), or change the manifest."),
         HINT,
     ),
     Code(

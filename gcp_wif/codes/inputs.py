@@ -32,7 +32,7 @@ INPUTS = (
         "GCP_WIF_EMULATOR_HOST or GCP_WIF_EMULATOR_GRPC_HOST is set, but is not HOST:PORT on loopback. It decides "
         "where tokens are sent, so nothing else is accepted.",
         (
-            "Write it as `gcp-wif emulator` prints it, without http://, such as 127.0.0.1:8080.",
+            "Write it as `gcp-wif emulator` prints it, such as 127.0.0.1:8080.",
             "To talk to Google, unset the variable.",
         ),
         INPUT,

@@ -163,7 +163,7 @@ def _endpoints(report: FileReport, document: Mapping[str, Any], allowed: Allowed
     else:
         message = f"The config is for another universe than Google's public cloud: {shown(universe)}."
         asked = "DOMAIN" if has_secret_shape(universe) else universe
-        fix = f"--universe-domain {asked}, where that is your own cloud; else look at who changed the file."
+        fix = f"If that is your own cloud, add --universe-domain {asked}; if not, look at who changed the file."
         report.add("WIF461", ("universe_domain",), f"{message} Tokens would be sent there.", fix)
     return Endpoints(allowed.universe_domain or DEFAULT_UNIVERSE)
 

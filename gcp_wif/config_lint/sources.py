@@ -101,7 +101,7 @@ def _lint_executable(report: FileReport, executable: Mapping[str, Any], allowed:
     command = executable.get("command")
     if isinstance(command, str) and not allowed.executable:
         message = f"The config runs a program wherever it is used: {shown(program_of(command))}."
-        fix = "--allow-executable, where that is meant and the program is under the repository's own control."
+        fix = "If that is intended, and the program is under your own control, add --allow-executable."
         report.add("WIF455", (*path, "command"), message, fix)
     if isinstance(output := executable.get("output_file"), str) and output:
         _lint_path(report, (*path, "output_file"), output)
@@ -166,7 +166,7 @@ def _lint_token_url(report: FileReport, path: tuple[str, ...], url: str, allowed
     elif not is_token_host(found.host) and found.host not in allowed.hosts:
         message = f"The token is fetched from {origin_of(url)}, which is neither this machine nor a known CI system."
         host = "HOST" if has_secret_shape(found.host) else found.host
-        fix = f"--allow-host {host}, where that is your own token service; else look at who changed the file."
+        fix = f"If that is your own token service, add --allow-host {host}; if not, look at who changed the file."
         report.add("WIF463", path, message + " The headers of the config are sent there.", fix)
 
 

@@ -20,6 +20,8 @@ _FIXES = {
     "WIF703": "Add it there; `gcp-wif init` writes a whole manifest.",
     "WIF705": "Keep one of them.",
     "WIF706": "Add what narrows the rule.",
+    "WIF707": "Add one of them to the rule, with the value of your own tenant. Names can be taken over by others, IDs "
+    "cannot.",
 }
 
 

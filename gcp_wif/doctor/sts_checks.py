@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from gcp_wif.doctor.condition import absent_claim, alike, condition_finding, update_command
@@ -12,6 +13,9 @@ from gcp_wif.issuers import profile_of, profile_of_url
 from gcp_wif.refusals import RefusalKind, row_of
 
 __all__ = ["attribute_rows", "decision_of", "provider_findings", "sts_findings"]
+
+_FROM_THE_CI_SYSTEM = "Use the token that the CI system issues."
+_YEAR_10000 = 253402300800
 
 
 def provider_findings(evidence: Evidence) -> Iterator[Finding]:
@@ -90,9 +94,9 @@ def _times_alone(evidence: Evidence) -> Iterator[Finding]:
     claims = evidence.claims or {}
     issued, expires = (_seconds(claims.get(name)) for name in ("iat", "exp"))
     if expires is not None and expires <= evidence.now:
-        yield _times_finding(evidence, f"it expired {evidence.now - expires:.0f} seconds ago", issued)
+        yield _times_finding(evidence, f"it expired at {_utc(expires)}")
     elif issued is not None and issued > evidence.now + 600:
-        yield _times_finding(evidence, f"it is issued {issued - evidence.now:.0f} seconds from now", issued)
+        yield _times_finding(evidence, f"it is issued in the future, at {_utc(issued)}")
 
 
 def _seconds(value: object) -> float | None:
@@ -101,11 +105,21 @@ def _seconds(value: object) -> float | None:
     return float(value) if usable else None  # type: ignore[arg-type]  # `usable` looked
 
 
-def _times_finding(evidence: Evidence, why: str, issued: object) -> Finding:
+def _utc(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}" if 0 <= seconds < _YEAR_10000 else str(seconds)
+
+
+def _shown_time(value: object) -> str:
+    seconds = _seconds(value)
+    return "none" if value is None else str(value) if seconds is None else _utc(seconds)
+
+
+def _times_finding(evidence: Evidence, why: str) -> Finding:
+    claims = evidence.claims or {}
     return Finding(
         RefusalKind.TOKEN_STALE.code, "time", "broken", f"Google does not accept the token's times: {why}.",
-        f"now is {evidence.now:.0f}: iat before it, exp after it",
-        f"iat {issued}, exp {(evidence.claims or {}).get('exp')}",
+        f"iat before now and exp after it; now is {_utc(evidence.now)}",
+        f"iat {_shown_time(claims.get('iat'))}, exp {_shown_time(claims.get('exp'))}",
         ("Run `gcp-wif login` in this job: a token of another job, or from a workspace, is too old.",
          "Where the clock is off, fix the runner's time."),
     )  # fmt: skip
@@ -115,19 +129,19 @@ def _token_finding(step: Step, evidence: Evidence, rules: ProviderRules) -> Find
     claims = evidence.claims or {}
     code = step.refusal.kind.code if step.refusal else "WIF909"
     if step.name == "time":
-        return _times_finding(evidence, step.detail or "its times do not fit", claims.get("iat"))
+        return _times_finding(evidence, step.detail or "its times do not fit")
     if step.name == "key":
         return Finding(
             code, "token", "broken", "The token's header has an algorithm or key ID that Google does not take.",
-            step.expected or "RS256 or ES256, with a key ID", step.found, ("Use the token that the CI system issues.",),
+            step.expected or "RS256 or ES256, with a key ID", step.found, (_FROM_THE_CI_SYSTEM,),
         )  # fmt: skip
     if step.name == "issuer":
-        return _issuer_finding(code, str(claims.get("iss")), rules.issuer, evidence)
+        return _issuer_finding(code, claims.get("iss"), rules.issuer, evidence)
     found = claims.get("aud")
     given = found if isinstance(found, str) else ", ".join(map(str, found)) if isinstance(found, list) else "none"
     wanted = ", ".join(rules.expected_audiences)
-    fixes = [update_command(evidence, f"--allowed-audiences={shlex.quote(given)}")]
-    if not rules.allowed_audiences:
+    fixes = [update_command(evidence, f"--allowed-audiences={shlex.quote(given)}")] if found else [_FROM_THE_CI_SYSTEM]
+    if found and not rules.allowed_audiences:
         fixes.insert(0, "The provider has no allowed audiences, so it expects its own name.")
     fixes.append(
         f"or ask for a token with that audience: gcp-wif login --audience {shlex.quote(rules.expected_audiences[0])}"
@@ -143,7 +157,10 @@ def _token_finding(step: Step, evidence: Evidence, rules: ProviderRules) -> Find
     )
 
 
-def _issuer_finding(code: str, found: str, wanted: str, evidence: Evidence) -> Finding:
+def _issuer_finding(code: str, found: object, wanted: str, evidence: Evidence) -> Finding:
+    if not isinstance(found, str):
+        why = "The token has no issuer: its claim `iss` is missing, or not text."
+        return Finding(code, "issuer", "broken", why, wanted, "none", (_FROM_THE_CI_SYSTEM,))
     why = "The token's issuer is not the provider's."
     known = profile_of_url(wanted).explain_issuer(found, wanted)
     if known is not None:

@@ -47,7 +47,7 @@ class _Oidc(IssuerProfile):
     title = "the issuer"
     keys = (
         IssuerKey(
-            "tenant_claims", _CLAIM_NAME, "names of claims: each rule must have one of them", "the issuer's own pages",
+            "tenant_claims", _CLAIM_NAME, "claims, of which each rule must name one", "the issuer's own pages",
             required=False, many=True,
         ),
     )  # fmt: skip

@@ -108,7 +108,7 @@ def export_target(to: str | None, context: Context) -> ExportTarget:
         return ExportFile(SHELL, path, now=f". {shlex.quote(str(path))}")
     if own is None:
         raise InputError(
-            "There is no file that the next steps of this job read variables from.",
+            "The exports cannot reach the next steps: there is no file from which they read variables.",
             hint=system.no_exports,
             code="WIF308",
         )

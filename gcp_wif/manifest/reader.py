@@ -122,7 +122,8 @@ class _Reader(RuleReader):
     def manifest(self, document: Table) -> Manifest | None:
         self._known(document, "", _TOP)
         if document.get("version") != 1 or isinstance(document.get("version"), bool):
-            self._say("version", "must be 1, the only version that there is.", "WIF703")
+            code = "WIF704" if "version" in document else "WIF703"
+            self._say("version", "must be 1, the only version that there is: version = 1", code)
         install = self._text(document, "install")
         if install is not None and not is_command(install):
             self._say("install", "must be one line of a shell script, the command that installs gcp-wif.")

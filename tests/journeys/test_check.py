@@ -118,7 +118,7 @@ def test_manifests_have_their_lines() -> None:
     )
     lines = broken.splitlines()
     found = [(each.code, lines[each.line - 1]) for each in check_text("gcp-wif.toml", broken)]
-    assert [code for code, _ in found] == ["WIF703", "WIF704", "WIF702"]
+    assert [code for code, _ in found] == ["WIF704", "WIF704", "WIF702"]
     assert [text.strip()[:10] for _, text in found] == ["version = ", 'id = "UPPE', "{ project "]
     assert codes("a = [", "gcp-wif.toml")[0][0] == "WIF701"
     assert codes(MANIFEST + f"\n# {JWT}\n", "gcp-wif.toml") == [("WIF451", len(MANIFEST.splitlines()) + 2)]

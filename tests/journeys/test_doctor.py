@@ -97,6 +97,11 @@ def test_an_error_with_a_token_at_hand_says_which_cause_holds(cli: Any, google: 
     assert "attribute.project" in found["findings"][0]["message"]
 
 
+def test_an_error_of_gcp_wif_itself_is_no_sentence_of_googles(cli: Any) -> None:
+    done = cli("doctor", "--error", "error WIF308: The exports cannot reach the next steps")
+    assert "gcp-wif doctor --explain WIF308" in done.stderr
+
+
 def test_a_dry_run_from_the_manifest_alone(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "gcp-wif.toml").write_text(MANIFEST)
     flags = ["--manifest", str(tmp_path / "gcp-wif.toml"), "--identity", "deploy"]
@@ -113,6 +118,13 @@ def test_a_dry_run_from_the_manifest_alone(cli: Any, tmp_path: Path) -> None:
     assert main["accounts"] == {"deploy": ACCOUNT}
     assert main["attributes"][0]["target"] == "google.subject"
     assert main["attributes"][0]["size"] == 127
+    for name in ("iss", "aud"):
+        without = ask(**{name: None})
+        assert without["broken"] in {"WIF504", "WIF503"}
+        assert "None" not in json.dumps(without["findings"])
+        assert without["findings"][0]["found"] == "none"
+        assert without["findings"][0]["fix"][0] == "Use the token that the CI system issues."
+        assert "gcloud" not in json.dumps(without["findings"][0]["fix"])
     other = ask(**{"oidc.circleci.com/vcs-ref": "refs/heads/release/1"})
     assert other["broken"] == "WIF508"
     assert other["trace"][0]["value"] == "false"

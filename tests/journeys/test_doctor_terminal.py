@@ -77,5 +77,5 @@ def test_the_end_says_what_was_not_seen(cli: Any, dry_run: Any) -> None:
 def test_an_error_that_nobody_knows_is_nothing_to_look_at(cli: Any) -> None:
     done = cli("doctor", "--error", "segmentation fault")
     assert done.returncode == 2
-    assert "No sentence of Google's" in done.stderr
+    assert "no message of Google's" in done.stderr
     assert "WIF918" in done.stderr

@@ -1,5 +1,7 @@
 """README's claims, executed: its commands, flags, variables, exit codes and JSON keys are those of the program."""
 
+import importlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gcp_wif.install import install_command
+from gcp_wif.manifest import Manifest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -74,6 +77,25 @@ def test_the_snippet_of_readme_logs_in(cli, google) -> None:
     ours = dict(zip(variables[1].split(", "), [job.pop(name) for name in seed], strict=True))
     done = cli(*steps[1].split()[1:], **(job | ours))
     assert done.returncode == 0, done.stderr
+
+
+def test_the_init_line_of_readme(cli) -> None:
+    line = re.search(r"^gcp-wif (init (?:.*\\\n)*.*)$", README, re.MULTILINE)
+    assert line is not None
+    path = cli.home / "gcp-wif.toml"
+    done = cli(*line[1].replace("\\\n", " ").split(), "--manifest", str(path))
+    assert done.returncode == 0, done.stderr
+    made, shown = (Manifest.parse(text, origin="test") for text in (path.read_text(), _block("toml")))
+    assert made.issuer == shown.issuer
+    assert made.identities["deploy"].allow[0].terms == shown.identities["deploy"].allow[0].terms
+
+
+def test_the_modules_that_readme_names_exist() -> None:
+    named = set(re.findall(r"`(gcp_wif(?:\.[a-z_]+)+)`", README))
+    assert "gcp_wif.emulator.transport.controls" in named
+    for name in named:
+        module, _, attribute = name.rpartition(".")
+        assert importlib.util.find_spec(name) or hasattr(importlib.import_module(module), attribute), name
 
 
 def test_the_eval_lines_of_readme(cli, google) -> None:

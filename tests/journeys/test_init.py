@@ -59,6 +59,12 @@ def test_what_is_missing_is_named_at_once(cli: Any, path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_ci_system_that_there_is_not_is_told_first(cli: Any, path: Path) -> None:
+    for flags in ([], ["--project-number", "123456789012"]):
+        done = cli("init", "--ci", "jenkinz", *flags, "--manifest", str(path))
+        assert (done.returncode, "error WIF210" in done.stderr) == (2, True), done.stderr
+
+
 def test_a_manifest_that_exists_stays(cli: Any, path: Path) -> None:
     path.write_text("mine")
     flags = [

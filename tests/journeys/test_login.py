@@ -24,6 +24,8 @@ class TestExportsOfARefusedLogin:
         same = cli("login", **google.job())
         assert (same.returncode, Path(cli.env["BASH_ENV"]).read_bytes()) == (1, before)
         assert "taken back" not in same.stderr
+        assert "exports of an earlier login stand" in same.stderr  # and name files that are no good now
+        assert "earlier login" not in other.stderr
 
     def test_a_config_that_cannot_be_used_counts_as_refused(self, cli, google, tmp_path: Path) -> None:
         job = google.job()

@@ -562,3 +562,9 @@ def test_principals_by_hand_pin_a_tenant_too(mapping: str, condition: str, refus
         assert problems(document)["identities.deploy.principals"][0] == "WIF707"
     else:
         parsed(document)
+
+
+@pytest.mark.parametrize(("line", "code"), [("", "WIF703"), ("version = 2\n", "WIF704"), ('version = "1"\n', "WIF704")])
+def test_the_version_is_missing_or_another(line: str, code: str) -> None:
+    found, message = problems(line)["version"]
+    assert (found, "version = 1" in message) == (code, True)

@@ -61,6 +61,7 @@ def test_the_emulator_on_loopback(host: str) -> None:
     found = Endpoints.resolve({"GCP_WIF_EMULATOR_HOST": host, "GCP_WIF_EMULATOR_GRPC_HOST": host})
     assert found.token_url == f"http://{host}/v1/token"
     assert found.emulator_grpc == host
+    assert Endpoints.resolve({"GCP_WIF_EMULATOR_HOST": f"http://{host}"}).emulator == host  # as it is printed
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,9 @@ def test_the_emulator_on_loopback(host: str) -> None:
     [
         "",
         "127.0.0.1",
-        "http://127.0.0.1:80",
+        "https://127.0.0.1:80",
+        "http://10.0.0.1:80",
+        "http://http://127.0.0.1:80",
         "10.0.0.1:80",
         "127.0.0.1.evil.example:80",
         "127.0.0.1:80@evil",

@@ -13,6 +13,7 @@ from gcp_wif.errors import InputError, MissingExtraError
 from gcp_wif.files import read_bounded
 from gcp_wif.job.context import Context
 from gcp_wif.limits import MAX_LINTED_BYTES
+from gcp_wif.safe_text import counted
 
 if TYPE_CHECKING:
     from gcp_wif.manifest import Manifest
@@ -49,7 +50,7 @@ def main(options: _Options, common: CommonOptions) -> None:
     """
     out, context = terminal(common), run_context()
     if not options.files:
-        raise InputError("No file is given.", hint="Name the configs and manifests to look at.", code="WIF450")
+        raise InputError("There is nothing to check.", hint="Name at least one config or manifest.", code="WIF450")
     Endpoints.resolve({}, options.universe_domain)
     manifest: Manifest | None = None
     if options.manifest is not None:
@@ -73,7 +74,7 @@ def main(options: _Options, common: CommonOptions) -> None:
             manifest_name=_printable(options.manifest or ""),
             allow_executable=options.allow_executable,
             universe_domain=options.universe_domain,
-            allow_hosts=tuple(options.allow_host),
+            allow_hosts=tuple(host.removeprefix("https://").rstrip("/") for host in options.allow_host),
         )
         found[name] = list(lint)
     findings = [each for several in found.values() for each in several]
@@ -83,7 +84,7 @@ def main(options: _Options, common: CommonOptions) -> None:
             out.report(f"    {line}")
     if options.junit is not None:
         _write_junit(Path(context.cwd, options.junit), found, context)
-    out.report(f"{len(found)} files, {len(findings)} findings")
+    out.report(f"{counted(len(found), 'file')}, {counted(len(findings), 'finding')}")
     out.data({"checked": len(found), "findings": [_document(each) for each in findings]})
     raise typer.Exit(1 if len(findings) > unread else 2 if unread else 0)
 

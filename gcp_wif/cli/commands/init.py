@@ -68,6 +68,7 @@ def main(options: _Options, issuer: OptionGroup, common: CommonOptions) -> None:
     """
     old_kind, file = _old_config(options, issuer)
     out, context = terminal(common), run_context()._replace(ci=options.ci or old_kind)
+    ci.choose(context.ci, context.environ)  # a name that there is not is told before anything that is missing
     path = Path(context.cwd, options.manifest)
     old = _old_logins(context.system, file, context) if file is not None else ()
     draft = _from_gcp(options, context, out) if options.from_gcp else _from_flags(options, issuer, context, old)
@@ -179,8 +180,9 @@ def _from_flags(options: _Options, issuer: OptionGroup, context: Context, old: t
     if missing or options.project_id is None:
         raise InputError(
             f"A manifest needs {'; '.join(missing)}.",
-            hint=f"This is for the kind `{kind}`; --ci NAME chooses another. What belongs to the CI system is known in "
-            "its jobs; on a workstation give the flags.\nWith --from-gcp it is made from a pool that exists.",
+            hint=f"These are for the issuer kind `{kind}`; --ci NAME chooses another. In a job, what belongs to its CI "
+            "system is found by itself; on a workstation give the flags.\nWith --from-gcp it is made from a pool that "
+            "exists.",
             code="WIF122",
         )
     home = ProjectId.parse(options.project_id, origin="--project-id")

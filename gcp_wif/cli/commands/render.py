@@ -77,7 +77,9 @@ def _check(options: _Options, *, as_json: bool) -> None:
     """
     if options.what not in _KINDS:
         kinds = ", ".join(_KINDS)
-        raise InputError(f"render makes one of {kinds}, not {shown(options.what)}.", code="WIF731")
+        raise InputError(
+            f"`render` does not make {shown(options.what)}.", hint=f"Say what to render: one of {kinds}.", code="WIF731"
+        )
     belongs = {
         "--identity": (options.identity is not None, _CONFIGS),
         "--import-existing": (options.import_existing, ("terraform",)),
