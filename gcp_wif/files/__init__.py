@@ -13,7 +13,7 @@ without following a link, and the file is made, renamed and removed in that open
 between a check and its use.
 """
 
-from gcp_wif.files.folders import Roots
+from gcp_wif.files.folders import Roots, open_folder
 from gcp_wif.files.new import write_new
 from gcp_wif.files.private import check_destination, write_private
 from gcp_wif.files.reading import read_bounded
@@ -27,6 +27,7 @@ __all__ = [
     "Roots",
     "check_destination",
     "edit_shared",
+    "open_folder",
     "open_receipt",
     "read_bounded",
     "real_path",

@@ -10,10 +10,20 @@ from gcp_wif.errors import InputError
 from gcp_wif.files import edit_shared, read_bounded
 from gcp_wif.job.context import Context
 from gcp_wif.job.exports import Export, append_lines, block_removed
+from gcp_wif.job.gsutil import gsutil_for, search_path
 from gcp_wif.job.source import absolute, clean_path
 from gcp_wif.job.target import ProjectChoice
 
-__all__ = ["STDOUT", "Exported", "export", "read_config", "shell_file", "unexport", "weak_project"]
+__all__ = [
+    "STDOUT",
+    "Exported",
+    "export",
+    "gsutil_search_path",
+    "read_config",
+    "shell_file",
+    "unexport",
+    "weak_project",
+]
 
 STDOUT = "stdout"
 """The value of ``--to`` that prints the exports for ``eval`` instead of writing them."""
@@ -63,6 +73,18 @@ def shell_file(to: str | None, context: Context) -> Path:
             code="WIF308",
         )
     return Path(absolute(str(found), context.cwd))
+
+
+def gsutil_search_path(config: Path, context: Context) -> str | None:
+    """Where gsutil finds the boto file that was written for ``config``; ``None`` where there is no such file."""
+    wanted = gsutil_for(config, context.environ.get("HOME"))
+    if wanted is None:
+        return None
+    try:
+        there = read_bounded(wanted.file, len(wanted.content), origin="gsutil's boto file")
+    except InputError:
+        return None
+    return search_path(wanted.file, context.environ) if there == wanted.content else None
 
 
 def weak_project(config: CredentialConfig) -> ProjectChoice | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from gcp_wif.job.gsutil import SEARCH_VARIABLE
 from gcp_wif.job.target import ProjectChoice
 
 __all__ = [
@@ -26,7 +27,7 @@ __all__ = [
 CREDENTIALS_VARIABLES = ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE")
 PROJECT_VARIABLES = ("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT", "GCLOUD_PROJECT")
 ALLOW_VARIABLE = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"
-VARIABLES = (*CREDENTIALS_VARIABLES, *PROJECT_VARIABLES, ALLOW_VARIABLE)
+VARIABLES = (*CREDENTIALS_VARIABLES, *PROJECT_VARIABLES, ALLOW_VARIABLE, SEARCH_VARIABLE)
 
 _MARKER = b"  # gcp-wif"
 _OWN = re.compile(rb"export (?P<name>" + "|".join(VARIABLES).encode() + rb")=(?P<words>.*)" + _MARKER + rb"\r?")
@@ -41,7 +42,9 @@ class Export(NamedTuple):
     weak: bool = False
 
 
-def exports(config: Path, project: ProjectChoice | None, *, executables: bool = False) -> tuple[Export, ...]:
+def exports(
+    config: Path, project: ProjectChoice | None, *, executables: bool = False, boto_path: str | None = None
+) -> tuple[Export, ...]:
     """The variables of a job.
 
     ``GOOGLE_APPLICATION_CREDENTIALS`` is for client libraries; ``CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE`` logs gcloud
@@ -52,10 +55,13 @@ def exports(config: Path, project: ProjectChoice | None, *, executables: bool = 
         project: the project, where it is known.
         executables: whether clients may run the config's program: no client does without
             ``GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1`` (AIP-4117).
+        boto_path: where gsutil looks, which knows neither of the two (`gcp_wif.job.gsutil`); ``None`` to leave it.
     """
     credentials = tuple(Export(name, str(config)) for name in CREDENTIALS_VARIABLES)
     if executables:
         credentials += (Export(ALLOW_VARIABLE, "1"),)
+    if boto_path is not None:
+        credentials += (Export(SEARCH_VARIABLE, boto_path),)
     if project is None:
         return credentials
     return credentials + tuple(

@@ -12,6 +12,7 @@ from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
 from gcp_wif.errors import InputError
 from gcp_wif.files import Fact, Roots, edit_shared, open_receipt, read_bounded, real_path, remove_proven
 from gcp_wif.job.exports import own_lines_removed
+from gcp_wif.job.gsutil import forget_tokens, gsutil_for
 
 __all__ = ["LoggedOut", "logout"]
 
@@ -38,6 +39,8 @@ def logout(config: Path, shell_file: Path | None, roots: Roots) -> LoggedOut:
             WIF403 where ``config`` is not ours and no credential config either: likely the wrong file was named.
     """
     removed, warnings = _remove_files(config, roots)
+    if gsutil := gsutil_for(config, roots.home):
+        forget_tokens(gsutil.folder, roots)
     changed = None
     if shell_file is not None:
         answer = edit_shared(

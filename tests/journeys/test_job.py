@@ -333,6 +333,7 @@ class TestLogout:
         done = cli("logout", "--json")
         assert done.returncode == 0
         assert [Path(path).name for path in json.loads(done.stdout)["removed"]] == [
+            "gcp_cred_config.json.boto",
             "oidc_token",
             "gcp_cred_config.json",
         ]
@@ -378,7 +379,7 @@ def test_export_alone(cli, google) -> None:
     assert f"export GOOGLE_APPLICATION_CREDENTIALS={cli.home}/gcp_cred_config.json\n" in printed.stdout
     assert "export GOOGLE_CLOUD_PROJECT=acme-dev\n" in printed.stdout
     assert cli("export", "--to", str(cli.home / "env")).returncode == 0
-    assert (cli.home / "env").read_text().count("\n") == 5
+    assert (cli.home / "env").read_text().count("\n") == 6
     assert cli("export", "--json", "--to", "stdout").returncode == 2
 
 

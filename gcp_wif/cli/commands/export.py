@@ -8,7 +8,7 @@ from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, 
 from gcp_wif.cli.job_steps import export_document, run_export, say_how_to_source
 from gcp_wif.cli.options import ConfigFileOptions, ExecutableOptions, ExportOptions
 from gcp_wif.errors import InputError
-from gcp_wif.job.export import STDOUT, weak_project
+from gcp_wif.job.export import STDOUT, gsutil_search_path, weak_project
 from gcp_wif.job.exports import exports, plain_lines
 from gcp_wif.job.generate import config_path
 from gcp_wif.job.target import ProjectChoice
@@ -45,7 +45,7 @@ def main(
     project = weak_project(trusted.config)
     if options.project_id is not None:
         project = ProjectChoice(ProjectId.parse(options.project_id, origin="--project-id"), explicit=True)
-    wanted = exports(config, project, executables=trusted.executables)
+    wanted = exports(config, project, executables=trusted.executables, boto_path=gsutil_search_path(config, context))
     if sink.to == STDOUT:
         out.raw(plain_lines(wanted, context.environ))
         return

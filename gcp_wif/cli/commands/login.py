@@ -26,7 +26,7 @@ from gcp_wif.cli.options import (
 from gcp_wif.cli.targets import choose_target
 from gcp_wif.credential_config import CredentialConfig
 from gcp_wif.errors import InputError, RefusedError
-from gcp_wif.job.export import STDOUT, shell_file
+from gcp_wif.job.export import STDOUT, gsutil_search_path, shell_file
 from gcp_wif.job.exports import exports, plain_lines
 from gcp_wif.job.trusted_config import TrustedConfig, judge
 
@@ -88,7 +88,12 @@ def main(
         return judge(made, where, context.program, allow_executable=allow)
 
     written, generated = run_generate(chosen, (options, config, token), where, context, out, usable)
-    wanted = exports(written.config_path, chosen.project, executables=usable(written.config).executables)
+    wanted = exports(
+        written.config_path,
+        chosen.project,
+        executables=usable(written.config).executables,
+        boto_path=gsutil_search_path(written.config_path, context),
+    )
     exported = None if export.to == STDOUT else run_export(written.config_path, wanted, export, context, out)
     if exported is not None:
         out.so_far += f" The exports stand in {exported.shell_file}."
