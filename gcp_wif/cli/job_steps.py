@@ -73,11 +73,14 @@ def run_export(
 ) -> "Exported":
     """Append the exports to the shell file."""
     from gcp_wif.job.export import export, shell_file
+    from gcp_wif.job.gsutil import why_not
 
     done = export(config, wanted, shell_file(options.to, context), context.environ)
     names = ", ".join(each.name for each in done.exports)
     state = f"{done.added} lines added" if done.added else "nothing to add"
     out.say(f"exports            {done.shell_file} ({state}): {names}")
+    if reason := why_not(config, context.environ.get("HOME"), context.environ):
+        out.warn(reason)
     return done
 
 

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from gcp_wif.errors import InputError
+from gcp_wif.errors import InputError, shown
 from gcp_wif.files import Roots, open_folder
 
-__all__ = ["SEARCH_VARIABLE", "Gsutil", "forget_tokens", "gsutil_for", "search_path"]
+__all__ = ["SEARCH_VARIABLE", "Gsutil", "forget_tokens", "gsutil_for", "search_path", "why_not"]
 
 SEARCH_VARIABLE = "BOTO_PATH"
 _ONLY_VARIABLE = "BOTO_CONFIG"
@@ -78,6 +78,21 @@ def search_path(file: Path, environ: Mapping[str, str]) -> str | None:
     before = environ.get(SEARCH_VARIABLE) or _DEFAULT_SEARCH
     others = [each for each in before.split(os.pathsep) if each != str(file)]
     return os.pathsep.join([*others, str(file)])
+
+
+def why_not(config: Path, home: str | None, environ: Mapping[str, str]) -> str | None:
+    """Why gsutil is not logged in with what is exported for ``config``; ``None`` where it can be."""
+    if gsutil_for(config, home) is None:
+        return (
+            f"gsutil stays anonymous: its configuration cannot name {shown(str(config))} and HOME. Use paths without a "
+            "colon and without control characters, or `gcloud storage` in place of gsutil."
+        )
+    if environ.get(_ONLY_VARIABLE):
+        return (
+            f"gsutil stays as {_ONLY_VARIABLE} says: where that is set, gsutil reads no other file. Unset it, or add "
+            f"to that file, under [Credentials]:  gs_external_account_file = {_value(config)}"
+        )
+    return None
 
 
 def forget_tokens(folder: Path, roots: Roots) -> None:

@@ -184,6 +184,15 @@ def test_client(
     assert [f"{name}: {reason}" for name, reason in found.items() if reason] == []
 
 
+def test_readme_says_which_clients_work() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    section = text.partition("### Which clients work\n")[2].partition("\n### ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")][1:]
+    assert [(name, works) for name, works, *_ in (map(str.strip, row) for row in rows)] == [
+        (client.name, "no" if client.cannot else "yes") for client in CLIENTS
+    ]
+
+
 @pytest.fixture
 def action() -> Path:
     """The folder of google-github-actions/auth, built; its code is Google's and not kept here."""

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from gcp_wif.files import Roots
-from gcp_wif.job.gsutil import forget_tokens, gsutil_for, search_path
+from gcp_wif.job.gsutil import forget_tokens, gsutil_for, search_path, why_not
 
 FILE = Path("/home/u/gcp_cred_config.json.boto")
 
@@ -36,6 +36,7 @@ def test_boto_reads_the_paths_back(config: str) -> None:
 )
 def test_what_boto_cannot_be_told(config: str, home: str | None) -> None:
     assert gsutil_for(Path(config), home) is None
+    assert "gsutil stays anonymous" in why_not(Path(config), home, {})
 
 
 def test_each_config_has_a_folder_of_its_own() -> None:
