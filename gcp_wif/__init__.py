@@ -7,9 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gcp_wif.api.admin import Applied, apply, plan
+    from gcp_wif.api.diagnosis import diagnose
+    from gcp_wif.api.login import Login, login
     from gcp_wif.credential_config import CredentialConfig, ExecutableSource, FileSource, TokenFormat, UrlSource
+    from gcp_wif.doctor.report import Finding, Report
     from gcp_wif.endpoints import Endpoints
-    from gcp_wif.errors import GcpWifError, InputError, RefusedError, UnavailableError
+    from gcp_wif.errors import GcpWifError, InputError, MissingExtraError, RefusedError, UnavailableError
+    from gcp_wif.manifest import Manifest
     from gcp_wif.names import (
         PoolId,
         PoolName,
@@ -20,15 +25,22 @@ if TYPE_CHECKING:
         ProviderName,
         ServiceAccountEmail,
     )
+    from gcp_wif.provisioning.changes import Plan
     from gcp_wif.subject_token import SubjectToken
 
 __all__ = [
+    "Applied",
     "CredentialConfig",
     "Endpoints",
     "ExecutableSource",
     "FileSource",
+    "Finding",
     "GcpWifError",
     "InputError",
+    "Login",
+    "Manifest",
+    "MissingExtraError",
+    "Plan",
     "PoolId",
     "PoolName",
     "Principal",
@@ -37,20 +49,35 @@ __all__ = [
     "ProviderId",
     "ProviderName",
     "RefusedError",
+    "Report",
     "ServiceAccountEmail",
     "SubjectToken",
     "TokenFormat",
     "UnavailableError",
     "UrlSource",
+    "apply",
+    "diagnose",
+    "login",
+    "plan",
 ]
 
-_ROOMS = ("credential_config", "endpoints", "errors", "names", "subject_token")
+_ROOMS = {
+    "api.admin": ("Applied", "apply", "plan"),
+    "api.diagnosis": ("diagnose",),
+    "api.login": ("Login", "login"),
+    "credential_config": ("CredentialConfig", "ExecutableSource", "FileSource", "TokenFormat", "UrlSource"),
+    "doctor.report": ("Finding", "Report"),
+    "endpoints": ("Endpoints",),
+    "errors": ("GcpWifError", "InputError", "MissingExtraError", "RefusedError", "UnavailableError"),
+    "manifest": ("Manifest",),
+    "provisioning.changes": ("Plan",),
+    "subject_token": ("SubjectToken",),
+}
+"""Where each name is; all others are in ``names``."""
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        for room in _ROOMS:
-            module = import_module(f"gcp_wif.{room}")
-            if name in module.__all__:
-                return getattr(module, name)
+        room = next((room for room, names in _ROOMS.items() if name in names), "names")
+        return getattr(import_module(f"gcp_wif.{room}"), name)
     raise AttributeError(f"module 'gcp_wif' has no attribute {name!r}")

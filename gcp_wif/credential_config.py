@@ -8,31 +8,31 @@ google-auth-library and gcloud accept.
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, Never
+from typing import Any, Literal, NamedTuple
 
 from gcp_wif import secrets
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, shown
+from gcp_wif.limits import MAX_CONFIG_BYTES
 from gcp_wif.names import ProviderName, ServiceAccountEmail
 
 __all__ = [
     "DEFAULT_EXECUTABLE_TIMEOUT_MILLIS",
     "DEFAULT_TOKEN_TYPE",
     "MAX_CONFIG_BYTES",
+    "ConfigProblem",
     "CredentialConfig",
     "CredentialSource",
     "ExecutableSource",
     "FileSource",
     "TokenFormat",
     "UrlSource",
+    "read_document",
 ]
 
 DEFAULT_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:jwt"  # noqa: S105 - a type's name, not a token
 DEFAULT_EXECUTABLE_TIMEOUT_MILLIS = 30_000
 """What gcloud writes when no timeout is given."""
-
-MAX_CONFIG_BYTES = 64 * 1024
-"""The largest file that is read as a config; real ones have about 1 KiB."""
 
 
 class TokenFormat(NamedTuple):
@@ -180,21 +180,18 @@ class CredentialConfig(NamedTuple):
         return ProviderName.parse(self.audience, origin="audience")
 
     def misdirected_urls(self, endpoints: Endpoints) -> tuple[tuple[str, str], ...]:
-        """The fields whose URL is not the one that ``endpoints`` has for it, each with that field's value.
+        """The fields whose URL is not one that ``endpoints`` has for it, each with that field's value.
 
         A config decides where the subject token and the federated token are sent; google-auth checks none of it
-        (observed), and Google asks that configs from outside be validated.
+        (observed with 2.62), and Google asks that configs from outside be validated. Regional endpoints and those of
+        private service connect are Google's too.
         """
-        account = self.service_account
-        wanted = {
-            "token_url": (self.token_url, endpoints.token_url),
-            "token_info_url": (self.token_info_url, endpoints.token_info_url),
-            "service_account_impersonation_url": (
-                self.impersonation_url,
-                endpoints.impersonation_url(account) if account else None,
-            ),
+        urls = {
+            "token_url": self.token_url,
+            "token_info_url": self.token_info_url,
+            "service_account_impersonation_url": self.impersonation_url,
         }
-        return tuple((field, found) for field, (found, right) in wanted.items() if found is not None and found != right)
+        return tuple((field, url) for field, url in urls.items() if url is not None and endpoints.fault_of(field, url))
 
     @classmethod
     def from_json(cls, text: str | bytes, *, origin: str) -> "CredentialConfig":
@@ -202,109 +199,179 @@ class CredentialConfig(NamedTuple):
 
         Raises:
             InputError: WIF401 not JSON or not such a document, WIF402 a form that clients refuse, WIF403 the wrong
-                kind of credential (a service account key, for one).
+                kind of credential (a service account key, for one), WIF104 to WIF108 for a name in it.
         """
-        return _Reader(origin).config(text)
-
-
-class _Reader:
-    """Reads one document; every refusal names ``origin`` and the field."""
-
-    def __init__(self, origin: str) -> None:
-        self._origin = origin
-
-    def _refuse(self, what: str, hint: str | None = None, code: str = "WIF402") -> Never:
-        raise InputError(f"{self._origin}: {what}", hint=hint, code=code)
-
-    def config(self, text: str | bytes) -> CredentialConfig:
         try:
             document = json.loads(text)
         except (ValueError, RecursionError):
             document = None
+        config, problems = read_document(document)
+        if config is None or problems:
+            first = problems[0]
+            raise InputError(f"{origin}: {first.message}", hint=first.hint, code=first.code)
+        return config
+
+
+class ConfigProblem(NamedTuple):
+    """One thing that keeps a document from being a credential config.
+
+    Attributes:
+        path: the keys from the top to the field.
+        message: what is wrong, beginning with the field.
+    """
+
+    path: tuple[str, ...]
+    message: str
+    hint: str | None
+    code: str
+
+
+def read_document(document: object) -> tuple[CredentialConfig | None, tuple[ConfigProblem, ...]]:
+    """Read a parsed JSON document: the config, or everything that is wrong with its form, in the document's order."""
+    reader = _Reader()
+    config = reader.config(document)
+    return (None if reader.problems else config), tuple(reader.problems)
+
+
+class _Reader:
+    """Reads one document, and goes on after a problem: one error hides no other."""
+
+    def __init__(self) -> None:
+        self.problems: list[ConfigProblem] = []
+
+    def _say(self, path: tuple[str, ...], message: str, hint: str | None = None, code: str = "WIF402") -> None:
+        self.problems.append(ConfigProblem(path, message, hint, code))
+
+    def config(self, document: object) -> CredentialConfig | None:
         if not isinstance(document, dict):
-            self._refuse("not a JSON object, so not a credential config.", code="WIF401")
+            self._say((), "not a JSON object, so not a credential config.", code="WIF401")
+            return None
         secrets.remember_in(document)
         kind = document.get("type")
         if kind != "external_account":
-            self._refuse(
+            self._say(
+                ("type",),
                 f"`type` is {shown(kind) if isinstance(kind, str) else 'missing'}, not 'external_account'.",
                 "A service account key or a user's credentials are long-lived secrets; gcp-wif neither reads nor "
                 "removes them. `gcp-wif generate` writes a credential config.",
                 code="WIF403",
             )
-        impersonation = document.get("service_account_impersonation", {})
-        if not isinstance(impersonation, dict):
-            self._refuse("`service_account_impersonation` must be an object.")
-        lifetime = impersonation.get("token_lifetime_seconds")
-        if lifetime is not None and (isinstance(lifetime, bool) or not isinstance(lifetime, int)):
-            self._refuse("`token_lifetime_seconds` must be a whole number of seconds.")
+        universe = self._text(document, ("universe_domain",), default="googleapis.com")
+        audience = self._text(document, ("audience",))
+        subject_token_type = self._text(document, ("subject_token_type",))
+        token_url = self._text(document, ("token_url",))
+        source = self._source(document.get("credential_source"))
         config = CredentialConfig(
-            universe_domain=self._text(document, "universe_domain", "googleapis.com"),
-            audience=self._text(document, "audience"),
-            subject_token_type=self._text(document, "subject_token_type"),
-            token_url=self._text(document, "token_url"),
-            source=self._source(document.get("credential_source")),
-            impersonation_url=self._optional_text(document, "service_account_impersonation_url"),
-            token_lifetime_seconds=lifetime,
-            token_info_url=self._optional_text(document, "token_info_url"),
+            universe_domain=universe or "",
+            audience=audience or "",
+            subject_token_type=subject_token_type or "",
+            token_url=token_url or "",
+            source=source or FileSource(""),
+            impersonation_url=self._optional_text(document, ("service_account_impersonation_url",)),
+            token_lifetime_seconds=self._lifetime(document.get("service_account_impersonation", {})),
+            token_info_url=self._optional_text(document, ("token_info_url",)),
         )
-        ProviderName.parse(config.audience, origin=f"{self._origin}: audience")
-        if config.impersonation_url is not None:
-            _ = config.service_account
+        for field, name in (("audience", "provider"), ("service_account_impersonation_url", "service_account")):
+            if document.get(field) and not any(problem.path == (field,) for problem in self.problems):
+                try:
+                    getattr(config, name)
+                except InputError as error:
+                    self._say((field,), error.message, error.hint, error.code)
         return config
 
-    def _text(self, document: Mapping[str, Any], field: str, default: str | None = None) -> str:
-        value = document.get(field, default)
+    def _text(self, table: Mapping[str, Any], path: tuple[str, ...], default: str | None = None) -> str | None:
+        field = path[-1]
+        value = table.get(field, default)
         if not isinstance(value, str) or not value:
-            self._refuse(f"`{field}` must be a non-empty string.")
-        return value
+            self._say(path, f"`{field}` must be a non-empty string.")
+        elif not _is_unicode(value):
+            self._say(path, f"`{field}` holds half of a surrogate pair, which is no text that could be sent or opened.")
+        else:
+            return value
+        return None
 
-    def _optional_text(self, document: Mapping[str, Any], field: str) -> str | None:
-        return self._text(document, field) if document.get(field) is not None else None
+    def _optional_text(self, table: Mapping[str, Any], path: tuple[str, ...]) -> str | None:
+        return self._text(table, path) if table.get(path[-1]) is not None else None
 
-    def _source(self, source: object) -> CredentialSource:
+    def _number(self, value: object, path: tuple[str, ...], unit: str) -> int | None:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        self._say(path, f"`{path[-1]}` must be a whole number of {unit}.")
+        return None
+
+    def _lifetime(self, impersonation: object) -> int | None:
+        path = ("service_account_impersonation",)
+        if not isinstance(impersonation, dict):
+            self._say(path, "`service_account_impersonation` must be an object.")
+            return None
+        lifetime = impersonation.get("token_lifetime_seconds")
+        return None if lifetime is None else self._number(lifetime, (*path, "token_lifetime_seconds"), "seconds")
+
+    def _source(self, source: object) -> CredentialSource | None:
+        path = ("credential_source",)
         if not isinstance(source, dict):
-            self._refuse("`credential_source` must be an object with `file`, `url` or `executable`.")
+            self._say(path, "`credential_source` must be an object with `file`, `url` or `executable`.")
+            return None
         kinds = [kind for kind in ("file", "url", "executable") if kind in source]
         if len(kinds) != 1:
-            self._refuse(
+            self._say(
+                path,
                 f"`credential_source` must have exactly one of `file`, `url`, `executable`; it has {kinds or 'none'}.",
                 "google-auth would silently pick one of them." if kinds else None,
             )
-        if kinds == ["executable"]:
-            return self._executable(source["executable"])
+        found: CredentialSource | None = None
+        if "executable" in source:
+            found = self._executable(source["executable"])
         token_format = self._format(source.get("format"))
-        if kinds == ["file"]:
-            return FileSource(self._text(source, "file"), token_format)
-        headers = source.get("headers", {})
-        if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
-            self._refuse("`headers` must be an object of strings.")
-        return UrlSource(self._text(source, "url"), tuple(headers.items()), token_format)
+        if "file" in source:
+            found = FileSource(self._text(source, (*path, "file")) or "", token_format)
+        if "url" in source:
+            headers = source.get("headers", {})
+            if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+                self._say((*path, "headers"), "`headers` must be an object of strings.")
+                headers = {}
+            found = UrlSource(self._text(source, (*path, "url")) or "", tuple(headers.items()), token_format)
+        return found
 
-    def _executable(self, executable: object) -> ExecutableSource:
+    def _executable(self, executable: object) -> ExecutableSource | None:
+        path = ("credential_source", "executable")
         if not isinstance(executable, dict):
-            self._refuse("`executable` must be an object with `command`.")
+            self._say(path, "`executable` must be an object with `command`.")
+            return None
         timeout = executable.get("timeout_millis", DEFAULT_EXECUTABLE_TIMEOUT_MILLIS)
-        if isinstance(timeout, bool) or not isinstance(timeout, int):
-            self._refuse("`timeout_millis` must be a whole number of milliseconds.")
         return ExecutableSource(
-            self._text(executable, "command"), timeout, self._optional_text(executable, "output_file")
+            self._text(executable, (*path, "command")) or "",
+            self._number(timeout, (*path, "timeout_millis"), "milliseconds") or 0,
+            self._optional_text(executable, (*path, "output_file")),
         )
 
     def _format(self, value: object) -> TokenFormat | None:
+        path = ("credential_source", "format")
         if value is None:
             return None
         if not isinstance(value, dict):
-            self._refuse('`format` must be an object such as {"type": "text"}.')
+            self._say(path, '`format` must be an object such as {"type": "text"}.')
+            return None
         if "path" in value:
-            self._refuse(
+            self._say(
+                (*path, "path"),
                 "`format` has `path`, which google-auth, Node's google-auth-library and gcloud all refuse.",
                 "The key is `subject_token_field_name`, and it names a top-level field only. For a nested token use "
                 "`gcp-wif generate --token-response FILE --token-response-field response.id_token "
                 "--credential-source-type json`, which writes the token flat.",
             )
-        if value.get("type") == "text":
+        elif value.get("type") == "text":
             return TokenFormat("text")
-        if value.get("type") == "json":
-            return TokenFormat("json", self._text(value, "subject_token_field_name"))
-        self._refuse("`format.type` must be 'text' or 'json'.")
+        elif value.get("type") == "json":
+            return TokenFormat("json", self._text(value, (*path, "subject_token_field_name")))
+        else:
+            self._say((*path, "type"), "`format.type` must be 'text' or 'json'.")
+        return None
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -44,6 +44,9 @@ SECRET_FRAGMENT = 12
 SECRET_WHOLE = 6
 """The shortest secret that is searched for at all: hiding shorter ones would blank out ordinary words."""
 
+ASK_SECONDS = 30.0
+"""How long a program of the CI system may take to print a token; a job that waits longer looks hung."""
+
 LOCK_SECONDS = 20.0
 """How long to wait for another run of gcp-wif that writes the same file: far longer than any such write takes."""
 
@@ -75,7 +78,7 @@ PROXY_IDLE_SECONDS = 120
 """How long a connection through the emulator's proxy may say nothing; gRPC channels open a new one by themselves."""
 
 CI_CONFIG_BYTES = 1_000_000
-"""The largest config of a CI system that is read. The largest that CircleCI's own orbs and examples have is 60 KB."""
+"""The largest config of a CI system that is read. The largest that vendors' own examples have is 60 KB."""
 
 YAML_NODES = 50_000
 """The most values, keys included, that a YAML file may write down; a config of 3,000 lines has about 12,000."""
@@ -88,3 +91,27 @@ YAML_DEPTH = 64
 
 INSTALL_CHARACTERS = 1_000
 """The longest command that installs gcp-wif: one line of a shell script."""
+
+MAX_CONFIG_BYTES = 64 * 1024
+"""The largest file that is read as a credential config; real ones have about 1 KiB."""
+
+MAX_CONFIG_DEPTH = 16
+"""The deepest nesting of objects and arrays that `check` follows in a credential config; real ones have 4 levels."""
+
+MAX_DIFF_LINES = 200
+"""The most lines of a credential config that are compared with the manifest's; real ones have about 20."""
+
+MAX_LINTED_BYTES = 1_000_000
+"""The largest file that `check` looks at."""
+
+MAX_FINDINGS_OF_A_KIND = 20
+"""The most findings of one code that `check` prints for one file; the others are counted."""
+
+MAX_MANIFEST_PROBLEMS = 100
+"""The most problems of one manifest that are listed; the others are counted."""
+
+MAX_SUGGESTIONS = 20
+"""The most unknown keys of one table that are answered with "did you mean …": each costs a fuzzy search."""
+
+MAX_TOML_KEY_PARTS = 32
+"""The most parts of a dotted TOML key. tomllib keeps each prefix, so that 20,000 dots take 1.5 GB (observed, 3.11)."""

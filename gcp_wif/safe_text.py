@@ -1,24 +1,23 @@
 """Text from outside, made safe to print: control characters visible, one line, and no CI system's command in it.
 
-A log is read by programs too. A terminal obeys escape sequences; the runners of GitHub Actions and Azure Pipelines obey
-lines of the job's output, on stdout and stderr alike: ``::error::…`` at the start of a line, blanks apart, and
-``##[…]`` and ``##vso[…]`` anywhere in one (actions/runner, ``ActionCommand.cs``; microsoft/azure-pipelines-agent,
-``Command.cs``; TeamCity documents ``##teamcity[…]`` likewise). A server, a claim or a file must not speak to them in
-our name.
+A log is read by programs too. A terminal obeys escape sequences; the runners of several CI systems obey lines of the
+job's output, on stdout and stderr alike: ``::error::…`` at the start of a line, blanks apart, and ``##WORD[…]``
+anywhere in one (`gcp_wif.ci` has the sources). A server, a claim or a file must not speak to them in our name. All of
+these are defused wherever gcp-wif runs, since a log can be shown again by another system.
 """
 
 import re
 
 __all__ = ["one_line", "visible"]
 
-_UNSAFE = re.compile(
+_UNSAFE = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and newline, DEL, C1
     "\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # invisible; changes of direction
     "\ud800-\udfff]"  # lone surrogates, which no encoding can write
 )
-_COLOUR = re.compile("\x1b\\[[0-9;]{0,20}m")
-_COMMAND = re.compile(r"#(?=#[a-zA-Z]{0,20}\[)")
-_LINE_COMMAND = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
+_COLOUR = "\x1b\\[[0-9;]{0,20}m"
+_COMMAND = r"#(?=#[a-zA-Z]{0,20}\[)"
+_LINE_COMMAND = r"(?m)^(\s*):(?=:)"
 
 
 def visible(text: str, *, colours: bool = False) -> str:
@@ -32,15 +31,15 @@ def visible(text: str, *, colours: bool = False) -> str:
     """
     if not text.replace("\n", "").replace("\t", "").isprintable():
         if colours:
-            parts = _COLOUR.split(text)
-            kept = [*_COLOUR.findall(text), ""]
-            text = "".join(_UNSAFE.sub(_escaped, part) + colour for part, colour in zip(parts, kept, strict=True))
+            parts = re.split(_COLOUR, text)
+            kept = [*re.findall(_COLOUR, text), ""]
+            text = "".join(re.sub(_UNSAFE, _escaped, part) + colour for part, colour in zip(parts, kept, strict=True))
         else:
-            text = _UNSAFE.sub(_escaped, text)
+            text = re.sub(_UNSAFE, _escaped, text)
     if "##" in text:
-        text = _COMMAND.sub("# ", text)
+        text = re.sub(_COMMAND, "# ", text)
     if "::" in text:
-        text = _LINE_COMMAND.sub(r"\1: ", text)
+        text = re.sub(_LINE_COMMAND, r"\1: ", text)
     return text
 
 

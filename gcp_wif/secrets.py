@@ -36,22 +36,23 @@ _BLOCK = SECRET_FRAGMENT // 2
 _PLACES = 16  # of one block: a secret that repeats itself must not make the search slow
 _END = "\0"  # between forms; never in a normal form
 
-_SHAPES = re.compile(
+# Patterns are text: re compiles one where it is first used, and most runs of a job need none.
+_SHAPES = (
     r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}"  # a JWT, whole or cut: {"
     # The same where its JSON begins with a blank or a line break, which needs the three parts to be told from a word.
     r"|(?<![A-Za-z0-9_-])e(?:yA|w[0ok])[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"
     r"|ya29\.[A-Za-z0-9_.-]+"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?"
 )
-_MAY_BE_SHAPE = ("eyJ", "eyA", "ew", "ya29.", "-----BEGIN ")
+_MAY_BE_SHAPE = ("eyJ", "eyA", "ewo", "ewk", "ew0", "ya29.", "-----BEGIN ")
 
 _INVISIBLE = "\x00-\x20\x7f-\xa0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
-_KEPT = re.compile(f"[^{_INVISIBLE}]+")
-_NOISE = re.compile(  # colours, the edges of lines, white space; bounds where a search could go over a run again
+_KEPT = f"[^{_INVISIBLE}]+"
+_NOISE = (  # colours, the edges of lines, white space; bounds where a search could go over a run again
     f"\x1b\\[[0-9;]{{0,20}}[A-Za-z]|[\"'>|]{{0,8}}+[ \t]{{0,200}}+[\r\n][{_INVISIBLE}\"'>|]*|[{_INVISIBLE}]+"
 )
-_WIDE = re.compile("[^\x00-\x7f]+")
-_ESCAPE = re.compile(
+_WIDE = "[^\x00-\x7f]+"
+_ESCAPE = (
     r"[\"'>|]{0,8}+\\+[rn](?:\\+[rnt]|[\"'>|])*"  # the edges of lines again, in JSON
     r"|%(?:25)*(?P<percent>[0-9A-Fa-f]{2})"
     r"|\\+(?:u(?P<unicode>[0-9A-Fa-f]{4})|x(?P<hex>[0-9A-Fa-f]{2})|[nrtbfv])?"
@@ -68,14 +69,13 @@ _FOLD |= {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _FOLD |= dict.fromkeys(range(0x21))
 _CLEAN = frozenset("%\\&\x1b\x7f")  # text without these needs no decoding
 
-_SECRET_NAME = re.compile(
-    r"authorization|cookie|password|passwd|secret|(?:^|[_-])token$|private[_-]?key|api[_-]?key|saml_response|assertion",
-    re.IGNORECASE,
+_HEADERS = (
+    r"(?i:authorization|cookie|password|passwd|secret|(?:^|[_-])token$|private[_-]?key|api[_-]?key|saml_response"
+    r"|assertion)"
 )
-_FIELDS = re.compile(
-    r"(?:access|refresh|id|subject|actor|bearer|oidc)_?token|token|client_?secret|private_?key|assertion"
-    r"|saml_?response|password|api_?key",
-    re.IGNORECASE,
+_FIELDS = (
+    r"(?i:(?:access|refresh|id|subject|actor|bearer|oidc)_?token|token|client_?secret|private_?key|assertion"
+    r"|saml_?response|password|api_?key)"
 )
 _MIN_HEADER = 12
 
@@ -184,7 +184,7 @@ def remember(value: str | None) -> None:
 
 def is_secret_name(name: str) -> bool:
     """Whether a header of this name carries a secret, as ``Authorization`` and ``X-Vault-Token`` do."""
-    return _SECRET_NAME.search(name) is not None
+    return re.search(_HEADERS, name) is not None
 
 
 def remember_header(name: str, value: str) -> None:
@@ -213,7 +213,7 @@ def remember_in(document: object) -> None:
         each = pending.pop()
         if isinstance(each, Mapping):
             for name, value in each.items():
-                if isinstance(value, str) and _FIELDS.fullmatch(str(name)):
+                if isinstance(value, str) and re.fullmatch(_FIELDS, str(name)):
                     remember(value)
                 elif name == "headers" and isinstance(value, Mapping):
                     for header, text in value.items():
@@ -254,7 +254,7 @@ def seen(text: str) -> bool:
 def _spans(text: str) -> list[tuple[int, int]]:
     found = _registry.spans(text)
     if any(each in text for each in _MAY_BE_SHAPE):
-        found += [match.span() for match in _SHAPES.finditer(text)]
+        found += [match.span() for match in re.finditer(_SHAPES, text)]
     merged: list[tuple[int, int]] = []
     for begin, end in sorted(found):
         if merged and (begin <= merged[-1][1] or not text[merged[-1][1] : begin].strip()):
@@ -274,7 +274,8 @@ class _Form(NamedTuple):
 
 def _forms(value: str) -> Iterator[str]:
     raw = value.encode("utf-8", "surrogatepass")
-    yield _normal(value).text
+    quick = _quick_form(value)
+    yield quick if quick is not None else _normal(value).text
     for lead in range(3):
         # The first characters hold bits of what stands before, the last one bits of what comes after.
         coded = base64.b64encode(bytes(lead) + raw).rstrip(b"=").decode()
@@ -310,7 +311,7 @@ def _normal(text: str) -> _Form:
 def _runs(text: str) -> Iterator[tuple[int, int]]:
     """The parts of ``text`` that are not noise."""
     at = 0
-    for match in _NOISE.finditer(text):
+    for match in re.finditer(_NOISE, text):
         begin, end = match.span()
         if at < begin:
             yield at, begin
@@ -319,9 +320,9 @@ def _runs(text: str) -> Iterator[tuple[int, int]]:
         yield at, len(text)
 
 
-def _replaced(form: _Form, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str]) -> _Form:
+def _replaced(form: _Form, pattern: str, replace: Callable[[re.Match[str]], str]) -> _Form:
     text, starts, ends, at = [], array("I"), array("I"), 0
-    for match in pattern.finditer(form.text):
+    for match in re.finditer(pattern, form.text):
         begin, end = match.span()
         text.append(form.text[at:begin])
         starts.extend(form.starts[at:begin])
@@ -347,7 +348,7 @@ def _meaning(match: re.Match[str]) -> str:
         meant = _bytes(chr(int(match["decimal"])))
     else:
         meant = _NAMED.get(match["name"] or "", "")
-    return "" if len(meant) == 1 and not _KEPT.match(meant) else meant
+    return "" if len(meant) == 1 and not re.match(_KEPT, meant) else meant
 
 
 def _bytes(text: str) -> str:

@@ -1,7 +1,8 @@
 """Where the templates are, and how they become text.
 
-Jinja's own delimiters collide with CircleCI's ``<< >>`` and ``{{ }}``, and ``${}`` belongs to bash and Terraform. Here
-a value is ``[= value | filter =]``, a block ``[% for … %]``, a comment ``[# … #]``; no target's syntax has these.
+Jinja's own delimiters collide with those of CI configs (``<< >>``, ``{{ }}``, ``${{ }}``), and ``${}`` belongs to bash
+and Terraform. Here a value is ``[= value | filter =]``, a block ``[% for … %]``, a comment ``[# … #]``; no target's
+syntax has these.
 
 A template and its values must agree: a variable that the template does not get is an error, and so is a value that
 it does not use. Where the target is HTML (``NAME.html``), values are escaped. Everywhere else a value must have been

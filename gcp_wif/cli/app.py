@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 
 from gcp_wif.cli.command import NoColor, RootOptions, Verbose
 from gcp_wif.cli.interrupts import end
-from gcp_wif.cli.output import HidingStream, Terminal, report_crash
+from gcp_wif.cli.output import HidingStream, Terminal, lost_result, report_crash
 from gcp_wif.cli.streams import hold_standard_streams
 from gcp_wif.errors import InputError, StoppedError
 
@@ -119,8 +119,19 @@ def _exit_code(arguments: Sequence[str]) -> int:
         _early_terminal(arguments).error(_usage_error(error))
         return 2
     except Exception as error:
-        return report_crash(error, as_json=_early_terminal(arguments).as_json)
+        return _exit_code_of(error, _early_terminal(arguments))
     return 0
+
+
+def _exit_code_of(error: Exception, out: Terminal) -> int:
+    """Tell what no command caught: stdout that took no more of a help text or version, or a bug."""
+    if not isinstance(error, OSError) or error is not getattr(sys.stdout, "failure", None):
+        return report_crash(error, as_json=out.as_json)
+    lost = lost_result(error)
+    if lost is None:
+        return 0
+    out.error(lost)
+    return lost.exit_code
 
 
 def _usage_error(error: TyperException) -> InputError:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gcp_wif.ci import circleci
+from gcp_wif.ci import UNKNOWN
 from gcp_wif.cli.manifests import read_manifest
 from gcp_wif.cli.options import TargetOptions
 from gcp_wif.cli.output import Terminal
@@ -33,7 +33,10 @@ from gcp_wif.names import ServiceAccountEmail
 from gcp_wif.refusals import recognise
 from gcp_wif.subject_token import SubjectToken
 
-__all__ = ["add_error", "add_files", "add_google", "add_job", "add_manifest", "case_of_job", "empty_case"]
+__all__ = [
+    "add_error", "add_files", "add_google", "add_job", "add_manifest", "case_of_job", "empty_case", "with_config",
+    "with_token",
+]  # fmt: skip
 
 
 def empty_case(context: Context) -> Evidence:
@@ -56,28 +59,39 @@ def add_job(
     token_env, claims_file = source
     path = config_path(output_file, context)
     config = read_config(path) if output_file is not None or path.exists() else None
-    evidence = _with_config(evidence, config) if config else evidence
+    evidence = with_config(evidence, config) if config else evidence
     if claims_file is not None:
         if token_env is not None:
             raise InputError("--claims and --token-env are mutually exclusive.", code="WIF110")
         path = Path(context.cwd, claims_file)
         return _with_target(replace(evidence, claims=json_file(path, "--claims", limit=CLAIMS_BYTES)), target, context)
-    name = token_env or circleci.DEFAULT_TOKEN_VARIABLE
-    text = context.environ.get(name)
-    if text:
-        evidence = _with_token(evidence, SubjectToken.parse(text, origin=name))
+    system, environ = context.system, context.environ
+    evidence = replace(evidence, token_advice=_token_advice(context))
+    names = (token_env,) if token_env is not None else system.token_variables
+    name = next((each for each in names if environ.get(each)), None)
+    if name is not None:
+        evidence = with_token(evidence, SubjectToken.parse(environ[name], origin=name))
     elif token_env is not None:
         raise InputError(f"{token_env} is not set, or empty.", code="WIF201")
     elif config is not None and isinstance(config.source, FileSource) and Path(config.source.file).exists():
-        evidence = _with_token(evidence, read_token_file(config.source))
+        evidence = with_token(evidence, read_token_file(config.source))
     return _with_target(evidence, target, context)
+
+
+def _token_advice(context: Context) -> tuple[str, ...]:
+    """How a token comes before the doctor's eyes, in the words of the CI system whose job this is."""
+    system = context.system
+    if system is UNKNOWN:
+        return ()
+    missing = system.missing_token(context.environ)
+    return (f"In this job {missing.what}. {missing.hint}",)
 
 
 def case_of_job(config: CredentialConfig, now: float, error: GcpWifError) -> Evidence:
     """What a job has when Google refuses: its config, its token, and Google's sentence."""
-    evidence = _with_config(Evidence(now), config)
+    evidence = with_config(Evidence(now), config)
     if isinstance(config.source, FileSource):
-        evidence = _with_token(evidence, read_token_file(config.source, subject_token_type=config.subject_token_type))
+        evidence = with_token(evidence, read_token_file(config.source, subject_token_type=config.subject_token_type))
     known = recognise(error.message)
     return replace(evidence, refused=known.kind if known else None, sentence=from_outside(error.message)[:500])
 
@@ -131,7 +145,8 @@ def add_error(evidence: Evidence, text: str, out: Terminal) -> Evidence:
     return replace(evidence, refused=known.kind, sentence=from_outside(text)[:500])
 
 
-def _with_config(evidence: Evidence, config: CredentialConfig) -> Evidence:
+def with_config(evidence: Evidence, config: CredentialConfig) -> Evidence:
+    """With a credential config, and whom it means."""
     account = config.service_account
     project = str(account.project_id) if account and account.project_id else None
     return replace(
@@ -139,7 +154,8 @@ def _with_config(evidence: Evidence, config: CredentialConfig) -> Evidence:
     )
 
 
-def _with_token(evidence: Evidence, token: SubjectToken) -> Evidence:
+def with_token(evidence: Evidence, token: SubjectToken) -> Evidence:
+    """With a token's header and claims, unverified."""
     return replace(evidence, header=_header(token), claims=dict(token.claims))
 
 

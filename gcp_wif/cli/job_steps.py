@@ -3,30 +3,30 @@
 Each step loads its journey when it is called, so that `generate` does not wait for what `verify` needs.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gcp_wif.cli.options import ConfigFileOptions, ExportOptions, GenerateOptions, TokenOptions
+from gcp_wif.cli.command import CommonOptions
+from gcp_wif.cli.options import ConfigFileOptions, GenerateOptions, TokenOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.endpoints import Endpoints
-from gcp_wif.errors import RefusedError
+from gcp_wif.errors import InputError, RefusedError
 from gcp_wif.job.context import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gcp_wif.ci.export_format import Export, ExportTarget
     from gcp_wif.credential_config import CredentialConfig
     from gcp_wif.job.export import Exported
-    from gcp_wif.job.exports import Export
     from gcp_wif.job.generate import Generated
     from gcp_wif.job.target import Target
     from gcp_wif.job.verify import Verified
 
 __all__ = [
-    "export_document", "run_export", "run_generate", "run_verify", "say_how_to_source", "take_back", "verified_lines",
-    "verify_document",
+    "check_stdout", "export_document", "run_export", "run_generate", "run_verify", "say_how_to_source", "take_back",
+    "verified_lines", "verify_document",
 ]  # fmt: skip
 
 
@@ -54,6 +54,8 @@ def run_generate(
     done = generate(target, options[0].flags(*options[1:]), endpoints, context, accept)
     written = "The credential config is" if done.token_path is None else "The token file and the credential config are"
     out.so_far = f"{written} written: `gcp-wif logout` removes what is there."
+    if done.token is not None:
+        out.command(context.system.mask(done.token.reveal()))
     for warning in done.warnings:
         out.warn(warning)
     out.say(f"credential config  {done.config_path}")
@@ -68,17 +70,30 @@ def run_generate(
     }
 
 
+def check_stdout(target: "ExportTarget", common: CommonOptions) -> None:
+    """Refuse two results on standard output.
+
+    Raises:
+        InputError: WIF110.
+    """
+    if common.as_json and target.path is None:
+        raise InputError(
+            "--json and the exports both want stdout.", hint="Name a file for the exports: --to PATH.", code="WIF110"
+        )
+
+
 def run_export(
-    config: Path, wanted: "tuple[Export, ...]", options: ExportOptions, context: Context, out: Terminal
+    config: Path, wanted: "tuple[Export, ...]", target: "ExportTarget", context: Context, out: Terminal
 ) -> "Exported":
-    """Append the exports to the shell file."""
-    from gcp_wif.job.export import export, shell_file
+    """Append the exports to the target's file."""
+    from gcp_wif.job.export import export
     from gcp_wif.job.gsutil import why_not
 
-    done = export(config, wanted, shell_file(options.to, context), context.environ)
+    assert target.path is not None  # noqa: S101 - the caller looked
+    done = export(config, wanted, target.path, target, context.environ)
     names = ", ".join(each.name for each in done.exports)
     state = f"{done.added} lines added" if done.added else "nothing to add"
-    out.say(f"exports            {done.shell_file} ({state}): {names}")
+    out.say(f"exports            {done.path} ({state}): {names}")
     if reason := why_not(config, context.environ.get("HOME"), context.environ):
         out.warn(reason)
     return done
@@ -87,7 +102,7 @@ def run_export(
 def export_document(done: "Exported") -> dict[str, Any]:
     """The JSON shape of an export."""
     return {
-        "shell_file": str(done.shell_file),
+        "shell_file": str(done.path),
         "lines_added": done.added,
         "exports": {each.name: each.value for each in done.exports},
     }
@@ -100,29 +115,19 @@ def take_back(done: "Exported", out: Terminal) -> None:
     if not done.appended:
         return
     if unexport(done):
-        out.say(f"exports taken back {done.shell_file}: the next steps do not see them")
+        out.say(f"exports taken back {done.path}: the next steps do not see them")
     else:
-        out.warn(f"{done.shell_file} was changed meanwhile, so the exports stay there; `gcp-wif logout` removes them.")
+        out.warn(f"{done.path} was changed meanwhile, so the exports stay there; `gcp-wif logout` removes them.")
 
 
-def say_how_to_source(done: "Exported", options: ExportOptions, context: Context, out: Terminal) -> None:
+def say_how_to_source(done: "Exported", target: "ExportTarget", context: Context, out: Terminal) -> None:
     """How this very step gets the exports, and whether the next ones do by themselves."""
     if all(each.weak or context.environ.get(each.name) == each.value for each in done.exports):
         return
-    if options.to is not None:
-        import shlex
-
-        out.say(f"to use them        . {shlex.quote(str(done.shell_file))}")
-        return
-    if _has_bash(context):
-        out.say('in this step       source "$BASH_ENV"   (the next bash steps have the exports by themselves)')
-        return
-    out.warn('There is no bash on the PATH, and only bash reads BASH_ENV. Begin each step with:  . "$BASH_ENV"')
-
-
-def _has_bash(context: Context) -> bool:
-    folders = context.environ.get("PATH", os.defpath).split(os.pathsep)
-    return any(os.access(os.path.join(folder, "bash"), os.X_OK) for folder in folders)  # noqa: PTH118 - as a shell does
+    if target.warning:
+        out.warn(target.warning)
+    elif target.now:
+        out.say(f"in this step       {target.now}")
 
 
 def run_verify(

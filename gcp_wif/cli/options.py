@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
-from gcp_wif.cli.command import OptionGroup
+from gcp_wif.cli.command import OptionGroup, run_context
+from gcp_wif.job.context import Context
 from gcp_wif.job.flags import GenerateFlags, SourceFlags, TargetFlags, TokenFlags
 
 __all__ = [
+    "CiOptions",
     "ConfigFileOptions",
     "ExecutableOptions",
     "ExportOptions",
@@ -37,7 +39,7 @@ class TargetOptions(OptionGroup):
         str | None, typer.Option(metavar="FILE", help="Take all of these from a manifest, gcp-wif.toml.")
     ] = None
     identity: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Which identity of the manifest; needless where it has one.")
+        str | None, typer.Option(metavar="NAME", help="Which identity of the manifest, where it has several.")
     ] = None
 
     def flags(self) -> TargetFlags:
@@ -51,6 +53,18 @@ class TargetOptions(OptionGroup):
             self.direct,
             self.project_id,
         )
+
+
+class CiOptions(OptionGroup):
+    """In which CI system's job this runs."""
+
+    ci: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The CI system whose job this is. [default: detected]")
+    ] = None
+
+    def context(self) -> Context:
+        """The world around the command, with the CI system that is named."""
+        return run_context()._replace(ci=self.ci)
 
 
 class ConfigFileOptions(OptionGroup):
@@ -75,7 +89,8 @@ class TokenOptions(OptionGroup):
     """Where the subject token comes from."""
 
     token_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Variable that holds the token. [default: CIRCLE_OIDC_TOKEN]")
+        str | None,
+        typer.Option(metavar="NAME", help="Variable that holds the token. [default: the CI system's]"),
     ] = None
     token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read the token from standard input.")] = False
     token_response: Annotated[
@@ -155,5 +170,5 @@ class ExportOptions(OptionGroup):
 
     to: Annotated[
         str | None,
-        typer.Option(metavar="stdout|PATH", help="Shell file, or stdout for eval. [default: $BASH_ENV]"),
+        typer.Option(metavar="stdout|PATH", help="Shell file, or stdout for eval. [default: what the next steps read]"),
     ] = None

@@ -9,14 +9,23 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, TextIO
 
 from gcp_wif import secrets
 from gcp_wif.errors import GcpWifError, InputError
 from gcp_wif.safe_text import visible
 
-__all__ = ["JSON_VERSION", "Colour", "HidingStream", "Terminal", "error_document", "report_crash", "start_logging"]
+__all__ = [
+    "JSON_VERSION",
+    "Colour",
+    "HidingStream",
+    "Terminal",
+    "error_document",
+    "lost_result",
+    "report_crash",
+    "start_logging",
+]
 
 JSON_VERSION = 1
 """Of the objects that ``--json`` prints, as `gcp_wif/schemas/output.v1.json` describes them."""
@@ -41,6 +50,8 @@ class HidingStream:
         self._line: list[str] = []
         self._length = 0
         self._before = ""
+        self.failure: OSError | None = None
+        """Why the stream behind took no more."""
 
     def write(self, text: str) -> int:
         """Write what ends in a line break; keep the rest until more comes, or a flush."""
@@ -65,7 +76,8 @@ class HidingStream:
     def flush(self) -> None:
         """Write what was kept."""
         self._emit()
-        self.bare.flush()
+        with self._noting_failure():
+            self.bare.flush()
 
     @property
     def buffer(self) -> "_HidingBuffer":
@@ -78,7 +90,16 @@ class HidingStream:
         if text:
             hidden = secrets.hide(text, before=self._before)
             self._before = (self._before + text)[-_BEFORE_CHARACTERS:]
-            self.bare.write(visible(hidden, colours=True))
+            with self._noting_failure():
+                self.bare.write(visible(hidden, colours=True))
+
+    @contextlib.contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.failure = error
+            raise
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.bare, name)
@@ -145,6 +166,14 @@ class Terminal:
     def warn(self, text: str) -> None:
         """A warning, on stderr."""
         self.say(f"warning: {text}")
+
+    def command(self, text: str) -> None:
+        """A command to the CI system on stderr, not hidden: one that masks a secret in the log has to hold it."""
+        if text and not self._quiet:
+            sys.stderr.flush()
+            stream = sys.stderr.bare if isinstance(sys.stderr, HidingStream) else sys.stderr
+            stream.write(text + "\n")
+            stream.flush()
 
     def ask(self, question: str) -> str:
         """The line that somebody answers on the terminal; empty where they end the input."""
@@ -235,20 +264,25 @@ def _to_stdout(write: Callable[[], None]) -> None:
     Raises:
         InputError: WIF012 where stdout is closed or full. A reader that has seen enough (``| head``) is no error.
     """
-    reason: str | None = None
+    lost: InputError | None = None
     try:
         write()
-    except BrokenPipeError:
-        _discard(1)
     except OSError as error:
-        reason = error.strerror
-        _discard(1)
-    if reason is not None:
-        raise InputError(
-            f"The result cannot be written to stdout: {reason}.",
-            hint="What the command did otherwise stands.",
-            code="WIF012",
-        )
+        lost = lost_result(error)
+    if lost is not None:
+        raise lost
+
+
+def lost_result(failure: OSError) -> InputError | None:
+    """What it means that stdout took no more: WIF012, or nothing where the reader has seen enough (``| head``)."""
+    _discard(1)
+    if isinstance(failure, BrokenPipeError):
+        return None
+    return InputError(
+        f"The result cannot be written to stdout: {failure.strerror}.",
+        hint="What the command did otherwise stands.",
+        code="WIF012",
+    )
 
 
 def _discard(descriptor: int) -> None:

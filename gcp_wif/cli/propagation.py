@@ -52,7 +52,7 @@ def wait_for_propagation(session: Session, plan: "Plan", options: WaitOptions, o
     out.say("Every policy shows what was written.")
     if options.token_env is None:
         out.say(
-            "Whether it decides yet cannot be seen without a job's token: typically 2 minutes, sometimes 7 or more. "
+            "Whether Google acts on it yet shows only with a job's token: typically 2 minutes, sometimes 7. "
             "--token-env tries real exchanges."
         )
         return {"shown": True, "exchanged": []}
@@ -63,16 +63,11 @@ def _try_exchanges(session: Session, variable: str, out: Terminal) -> list[str]:
     """Exchange the token for every identity that it may be, until Google agrees."""
     from gcp_wif.federation import evaluate
     from gcp_wif.job.flags import TokenFlags
+    from gcp_wif.job.target import Target
     from gcp_wif.job.tokens import obtain_token
 
-    context = run_context()
-    checked = obtain_token(
-        TokenFlags(env=variable),
-        context.environ,
-        context.stdin,
-        now=context.clock(),
-        issuer=session.manifest.issuer,
-    )
+    target = Target(session.manifest.provider_name, None, issuer=session.manifest.issuer)
+    checked = obtain_token(TokenFlags(env=variable), run_context(), target)
     desired = session.desired
     principals = set(evaluate(checked.token.claims, desired.rules).principals)
     identities = [

@@ -8,9 +8,9 @@ from gcp_wif.job.context import Context
 from gcp_wif.job.target import ProjectChoice, Target, resolve_target
 
 if TYPE_CHECKING:
-    from gcp_wif.manifest import Manifest
+    from gcp_wif.manifest import Identity, Manifest
 
-__all__ = ["choose_target", "target_of"]
+__all__ = ["choose_target", "needed_claims", "target_of"]
 
 
 def choose_target(options: TargetOptions, context: Context) -> Target:
@@ -48,4 +48,15 @@ def target_of(manifest: "Manifest", name: str | None) -> Target:
         ProjectChoice(identity.project_id, explicit=True) if identity.project_id else None,
         manifest.issuer,
         identity.token_lifetime_seconds,
+        needed_claims(manifest, identity),
     )
+
+
+def needed_claims(manifest: "Manifest", identity: "Identity") -> tuple[str, ...]:
+    """The claims that decide about a token of ``identity``: its rules', the tenant's, and those of the guards."""
+    profile = manifest.profile
+    names = [name for rule in identity.allow for name, _ in rule.terms]
+    claims = [found.claim for name in names if (found := profile.rule_name(name)) is not None]
+    claims += [claim for claim, _ in manifest.issuer.tenant]
+    claims += [guard.claim for guard in profile.guards if guard.name not in identity.lifted]
+    return tuple(dict.fromkeys(claims))

@@ -153,4 +153,55 @@ CONFIGS = (
         ("Add the identity to the manifest, or correct the account in the config.",),
         NO,
     ),
+    Code(
+        "WIF461",
+        "The credential config is for another universe",
+        "`universe_domain` names a cloud other than the one that was asked for, and tokens are sent to that cloud.",
+        ("For a sovereign cloud of Google's name it: --universe-domain DOMAIN", "Otherwise write the config again."),
+        NO,
+    ),
+    Code(
+        "WIF462",
+        "The file is not UTF-8",
+        "It is in another encoding, or holds damaged bytes. Client libraries refuse it, or read something else.",
+        ("Save the file as UTF-8.",),
+        NO,
+    ),
+    Code(
+        "WIF463",
+        "An address in the credential config is not a known one",
+        "Tokens, or the headers of the config, could be sent there.",
+        ("Remove the field and find out who added it.", "A host of your own is accepted with --allow-host HOST"),
+        NO,
+    ),
+    Code(
+        "WIF464",
+        "The credential config has a field that is not known",
+        "It is misspelt, or belongs to another kind of credential. A client library may read it differently.",
+        ("Correct its name, or remove it.",),
+        NO,
+    ),
+    Code(
+        "WIF465",
+        "A URL names a user, or cannot be read",
+        "What stands before an @ in a URL is a user and a password, not the host: such a URL leads elsewhere than it "
+        "seems to, or holds a secret.",
+        ("Write https://HOST/PATH, without a user or a password.",),
+        NO,
+    ),
+    Code(
+        "WIF466",
+        "The token's path is not a token file",
+        "The path leads into /proc or /dev, where a process keeps its environment and its open files, or cannot be the "
+        "name of a file. A client would send what it finds there as a token.",
+        ("Write the path of the token file.",),
+        NO,
+    ),
+    Code(
+        "WIF468",
+        "A number in the credential config is out of range",
+        "Clients and Google refuse lifetimes and timeouts outside of their limits.",
+        ("Write a number in the range that the message names.",),
+        NO,
+    ),
 )

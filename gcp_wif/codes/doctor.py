@@ -271,7 +271,7 @@ DOCTOR = (
         "WIF956",
         "Jobs that somebody can log in to are admitted",
         "Whoever re-runs a job with SSH access has the job's credentials.",
-        ("Refuse such jobs in the condition. `gcp-wif apply` does it unless `allow_ssh_rerun = true`.",),
+        ("Refuse such jobs in the condition. `gcp-wif apply` does it unless the manifest admits them.",),
         HINT,
     ),
     Code(

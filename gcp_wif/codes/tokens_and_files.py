@@ -75,9 +75,48 @@ TOKENS_AND_FILES = (
     Code(
         "WIF208",
         "The CI system's program for tokens cannot be run",
-        "--audience asks the CI system for a fresh token, and the program that does so is not on this machine or "
-        "cannot be run.",
+        "The CI system is asked for a fresh token, and the program that does so is not on this machine or cannot be "
+        "run.",
         ("Run this inside a job. Elsewhere give a token with --token-env, --token-stdin or --token-response.",),
+        INPUT,
+    ),
+    Code(
+        "WIF209",
+        "This looks like a job of two CI systems",
+        "Variables of two CI systems are set, so it is not clear which one gives the token and reads the exports. "
+        "Often one job starts another, or variables of one were copied into a container of the other.",
+        ("Name the CI system: --ci NAME", "Or unset the variable that does not belong here."),
+        INPUT,
+    ),
+    Code(
+        "WIF210",
+        "--ci names no CI system that is known",
+        "--ci takes the name that a manifest has in [issuer] kind.",
+        ("Take a name out of the message. For any other CI system: --ci oidc, and a token with --token-env NAME",),
+        INPUT,
+    ),
+    Code(
+        "WIF211",
+        "There is nobody to ask for a token",
+        "A fresh token is asked for, and no CI system was recognised, or this one gives a job no second token.",
+        (
+            "In a job of a CI system that gcp-wif knows, name that: --ci NAME",
+            "Else give the token: --token-env NAME, --token-stdin or --token-response FILE",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF212",
+        "It is not known for whom the token is",
+        "The CI system makes a token for an audience, and no flag, manifest or credential config names one.",
+        ("Give one of the provider's allowed audiences, or the provider's name: --audience AUD",),
+        INPUT,
+    ),
+    Code(
+        "WIF213",
+        "--rule is not a pair of a name and a value",
+        "--rule takes what each rule of the new manifest says, as in --rule branch=main.",
+        ("Write NAME=VALUE, with a name that rules of this kind of issuer may use.",),
         INPUT,
     ),
     Code(

@@ -115,7 +115,8 @@ def _unknown(evidence: Evidence, broken: list[Finding]) -> list[Finding]:
         found.append(Finding(code, link, "unknown", message, None, None, fixes))
 
     if evidence.claims is None:
-        unseen("WIF991", "token", "No token was looked at.", "In the job: gcp-wif doctor --token-env CIRCLE_OIDC_TOKEN",
+        where = evidence.token_advice or ("In the job: gcp-wif doctor",)
+        unseen("WIF991", "token", "No token was looked at.", *where,
                "or give its claims: gcp-wif doctor --claims claims.json")  # fmt: skip
     if evidence.provider_state is None:
         describe = "gcloud iam workload-identity-pools providers describe"

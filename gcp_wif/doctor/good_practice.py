@@ -1,4 +1,4 @@
-"""What works and should not be so (Google's good practice, and what CircleCI's users have met). Pure."""
+"""What works and should not be so (Google's good practice, and what users of CI systems have met). Pure."""
 
 import re
 from collections.abc import Iterator

@@ -57,7 +57,9 @@ def policy_of(document: Mapping[str, Any], origin: str) -> tuple[Binding, ...]:
             or not isinstance(members, list)
             or not all(isinstance(member, str) for member in members)
         ):
-            raise InputError(f"{origin} is no IAM policy.", hint="Save get-iam-policy --format=json.", code="WIF917")
+            raise InputError(
+                f"{origin} is not an IAM policy.", hint="Save get-iam-policy --format=json.", code="WIF917"
+            )
         made.append(Binding(str(each.get("role", "")), tuple(members), bool(each.get("condition"))))
     return tuple(made)
 
@@ -112,13 +114,19 @@ def from_files(evidence: Evidence, files: Mapping[str, Path]) -> Evidence:
     if "pool" in files:
         found = json_file(files["pool"], "--pool-file")
         if not _POOL_NAME.fullmatch(str(found.get("name"))):
-            raise InputError("--pool-file is no pool.", hint="Save `… describe POOL --format=json`.", code="WIF917")
+            raise InputError(
+                "--pool-file does not hold a workload identity pool.",
+                hint="Save `… describe POOL --format=json`.",
+                code="WIF917",
+            )
         changes["pool_state"] = found
     if "account" in files:
         found = json_file(files["account"], "--account-file")
         if not isinstance(found.get("email"), str):
             raise InputError(
-                "--account-file is no service account.", hint="Save `… describe EMAIL --format=json`.", code="WIF917"
+                "--account-file does not hold a service account.",
+                hint="Save `… describe EMAIL --format=json`.",
+                code="WIF917",
             )
         changes["account_state"] = found
         if evidence.account is None and not evidence.direct:
@@ -161,7 +169,7 @@ def _check_provider(found: Mapping[str, Any]) -> None:
         or not all(isinstance(text, str) for text in (*mapping.values(), *audiences))
     ):
         raise InputError(
-            "--provider-file is no OIDC provider.",
+            "--provider-file does not hold an OIDC provider.",
             hint="Save `gcloud iam workload-identity-pools providers describe … --format=json`.",
             code="WIF917",
         )

@@ -5,7 +5,8 @@
     with Emulator() as google:
         google.provision(provider, issuer=…, mapping={…}, accounts={email: [member]})
         token = google.token()
-        subprocess.run(["gcp-wif", "login"], env=environ | google.environ() | {"CIRCLE_OIDC_TOKEN": token})
+        login = ["gcp-wif", "login", "--token-env", "TOKEN"]
+        subprocess.run(login, env=environ | google.environ() | {"TOKEN": token})
 
 It refuses what Google refuses, in Google's words.
 """

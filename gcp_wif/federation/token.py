@@ -75,7 +75,7 @@ def _time(claims: Mapping[str, Any], now: float) -> Step:
     found = f"iat {_text(claims.get('iat'))}, exp {_text(claims.get('exp'))}"
     detail = None
     if issued is None or expires is None:
-        detail = "iat or exp is missing or is no number"
+        detail = "iat or exp is missing or is not a number"
     elif issued > now:
         detail = "iat is in the future"
     elif now - issued > MAX_AGE_SECONDS:

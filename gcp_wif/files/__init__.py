@@ -4,8 +4,8 @@
   and never half. Each is written in full beside its target and renamed over it, so a reader, or a kill at any moment,
   finds the earlier file or the new one.
 * `write_new` writes a file without a secret in the same way: a manifest, a page, a report.
-* `edit_shared` changes a file that is not ours (``$BASH_ENV``): under a lock, by one append, so that lines which others
-  append at the same time survive. Only taking lines out rewrites it.
+* `edit_shared` changes a file that is not ours, which the job's next steps read: under a lock, by one append, so that
+  lines which others append at the same time survive. Only taking lines out rewrites it.
 * `open_receipt` and `remove_proven` are how `logout` knows which files login wrote.
 
 Which folders are trusted (`Roots`) is an argument. Below them every name is opened relative to the folder before it,

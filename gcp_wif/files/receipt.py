@@ -203,7 +203,7 @@ def _check_trust(descriptor: int, path: Path) -> None:
     else:
         return
     raise InputError(
-        f"{path} {problem}, so it is no proof of what login wrote.",
+        f"{path} {problem}, so it does not prove what login wrote.",
         hint="Remove it; the next login writes a new one.",
         code="WIF312",
     )
@@ -238,7 +238,7 @@ def _read(descriptor: int, path: Path) -> tuple[Fact, ...]:
         return _parsed(data)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(
-            f"{path} is not a receipt of this gcp-wif, so it is no proof of what login wrote.",
+            f"{path} is not a receipt of this gcp-wif, so it does not prove what login wrote.",
             hint="Remove it; the next login writes a new one.",
             code="WIF312",
         ) from None

@@ -1,4 +1,4 @@
-"""Files that other programs write too: ``$BASH_ENV``, and what ``--to`` names."""
+"""Files that other programs write too: those that a job's next steps read."""
 
 import contextlib
 import fcntl

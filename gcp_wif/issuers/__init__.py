@@ -9,7 +9,7 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
-from gcp_wif.issuers.model import Guard, Issuer, IssuerKey, IssuerProfile, RuleAlias, RuleName
+from gcp_wif.issuers.model import Guard, Issuer, IssuerKey, IssuerProfile, RuleAlias, RuleName, Tenant
 
 __all__ = [
     "DEFAULT",
@@ -20,6 +20,7 @@ __all__ = [
     "IssuerProfile",
     "RuleAlias",
     "RuleName",
+    "Tenant",
     "kinds",
     "profile",
     "profile_of",

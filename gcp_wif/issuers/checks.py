@@ -1,28 +1,10 @@
 """What a job knows about its own token before it asks Google. Pure."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import NamedTuple
-
 from gcp_wif.errors import InputError
-from gcp_wif.issuers import profile, profile_of
+from gcp_wif.issuers import Tenant, profile, profile_of
 from gcp_wif.subject_token import MAX_SUBJECT_BYTES, UnverifiedClaims, check_times
 
-__all__ = ["Tenant", "check_claims"]
-
-
-class Tenant(NamedTuple):
-    """The tenant that a token must come from.
-
-    Attributes:
-        kind: of the issuer; empty where it is not known.
-        keys: by the manifest's keys; empty where it is not known.
-        origin: where that was learnt, for messages.
-    """
-
-    kind: str = ""
-    keys: Mapping[str, object] = MappingProxyType({})
-    origin: str = ""
+__all__ = ["check_claims"]
 
 
 def check_claims(claims: UnverifiedClaims, now: float, tenant: Tenant, *, origin: str) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-__all__ = ["UUID", "Guard", "Issuer", "IssuerKey", "IssuerProfile", "Mismatch", "RuleAlias", "RuleName", "cel_text"]
+__all__ = [
+    "UUID", "Guard", "Issuer", "IssuerKey", "IssuerProfile", "Mismatch", "RuleAlias", "RuleName", "Tenant", "cel_text",
+]  # fmt: skip
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -36,6 +38,20 @@ class Issuer(NamedTuple):
     keys: Mapping[str, Any] = MappingProxyType({})
     tenant: tuple[tuple[str, str], ...] = ()
     tenant_claims: tuple[str, ...] = ()
+
+
+class Tenant(NamedTuple):
+    """The tenant that a token must come from.
+
+    Attributes:
+        kind: of the issuer; empty where it is not known.
+        keys: by the manifest's keys; empty where it is not known.
+        origin: where that was learnt, for messages.
+    """
+
+    kind: str = ""
+    keys: Mapping[str, object] = MappingProxyType({})
+    origin: str = ""
 
 
 class IssuerKey(NamedTuple):

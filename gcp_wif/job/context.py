@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from gcp_wif.files import Roots
 
 if TYPE_CHECKING:
-    from gcp_wif.ci.circleci import Run
+    from gcp_wif.ci import CiSystem
+    from gcp_wif.ci.asking import Run
 
 __all__ = ["Context", "Program"]
 
@@ -32,6 +33,7 @@ class Context(NamedTuple):
         stdin: standard input, binary.
         clock: seconds since 1970.
         run: how the CI system's program is run; ``None`` for a real process.
+        ci: the CI system that was named; ``None`` for the one whose job this is.
         program: this program, where a config may run it; ``None`` where no program counts as ours.
     """
 
@@ -40,7 +42,19 @@ class Context(NamedTuple):
     stdin: BinaryIO
     clock: Callable[[], float]
     run: "Run | None" = None
+    ci: str | None = None
     program: Program | None = None
+
+    @property
+    def system(self) -> "CiSystem":
+        """The CI system whose job this is.
+
+        Raises:
+            InputError: WIF209 where the environment is that of several, WIF210 where the named one is unknown.
+        """
+        from gcp_wif.ci import choose  # only the commands of a job need it
+
+        return choose(self.ci, self.environ)
 
     @property
     def roots(self) -> Roots:

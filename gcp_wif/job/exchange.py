@@ -15,10 +15,10 @@ from google.auth import exceptions, identity_pool, pluggable
 from google.auth.transport.requests import Request
 
 from gcp_wif import limits
+from gcp_wif.ci.export_format import ALLOW_VARIABLE
 from gcp_wif.credential_config import CredentialConfig, ExecutableSource, UrlSource
 from gcp_wif.errors import GcpWifError, InputError, RefusedError, UnavailableError, from_outside
 from gcp_wif.http import BoundedAdapter, BoundedRetry, Bounds, UnusableAnswer, bounded
-from gcp_wif.job.exports import ALLOW_VARIABLE
 from gcp_wif.refusals import recognise
 
 __all__ = ["exchange"]
@@ -107,7 +107,7 @@ def exchange(config: CredentialConfig, *, loopback: bool) -> datetime:
         # google-auth raises these for configs and answers that it did not expect (observed with 2.62).
         if transport.answered:
             raise UnavailableError(
-                f"The service answered something that is no token response ({type(error).__name__}).", code="WIF602"
+                f"The service answered something that is not a token response ({type(error).__name__}).", code="WIF602"
             ) from None
         raise InputError(f"google-auth cannot use this config: {from_outside(str(error))}", code="WIF404") from None
     return expiry.replace(tzinfo=UTC)
@@ -158,7 +158,9 @@ def _explained(error: Exception, status: int | None, *, from_source: bool) -> Gc
     if status is not None and status != 200:
         return RefusedError(f"Google refused (HTTP status {status}): {sentence}", code="WIF500")
     if status is not None and not from_source:
-        return UnavailableError(f"The service answered something that is no token response: {sentence}", code="WIF602")
+        return UnavailableError(
+            f"The service answered something that is not a token response: {sentence}", code="WIF602"
+        )
     return InputError(f"google-auth cannot use this config or token: {sentence}", code="WIF404")
 
 

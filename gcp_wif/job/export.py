@@ -1,15 +1,24 @@
-"""`export`: hand a job's variables to the shell."""
+"""`export`: hand a job's variables to its next steps."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from gcp_wif.ci import circleci
+from gcp_wif.ci.export_format import (
+    ALLOW_VARIABLE,
+    CREDENTIALS_VARIABLES,
+    GSUTIL_VARIABLE,
+    PROJECT_VARIABLES,
+    Export,
+    ExportTarget,
+    block_removed,
+)
+from gcp_wif.ci.shell_format import SHELL
 from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
 from gcp_wif.errors import InputError
 from gcp_wif.files import edit_shared, read_bounded
 from gcp_wif.job.context import Context
-from gcp_wif.job.exports import Export, append_lines, block_removed
 from gcp_wif.job.gsutil import gsutil_for, search_path
 from gcp_wif.job.source import absolute, clean_path
 from gcp_wif.job.target import ProjectChoice
@@ -18,9 +27,10 @@ __all__ = [
     "STDOUT",
     "Exported",
     "export",
+    "export_target",
+    "exports",
     "gsutil_search_path",
     "read_config",
-    "shell_file",
     "unexport",
     "weak_project",
 ]
@@ -33,13 +43,13 @@ class Exported(NamedTuple):
     """What was exported.
 
     Attributes:
-        shell_file: the file that shells source.
+        path: the file that the next steps read.
         added: the lines that were appended; 0 where the file had them already.
         exports: the variables.
         appended: the very bytes, so that they can be taken back.
     """
 
-    shell_file: Path
+    path: Path
     added: int
     exports: tuple[Export, ...]
     appended: bytes = b""
@@ -56,23 +66,59 @@ def read_config(path: Path) -> CredentialConfig:
     )
 
 
-def shell_file(to: str | None, context: Context) -> Path:
-    """The file to append to: ``--to PATH``, else ``BASH_ENV``.
+def exports(
+    config: Path, project: ProjectChoice | None, *, executables: bool = False, boto_path: str | None = None
+) -> tuple[Export, ...]:
+    """The variables of a job. Pure.
+
+    ``GOOGLE_APPLICATION_CREDENTIALS`` is for client libraries; ``CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE`` logs gcloud
+    in without `gcloud auth login` (observed, gcloud 528).
+
+    Args:
+        config: the credential config, absolute.
+        project: the project, where it is known.
+        executables: whether clients may run the config's program: no client does without
+            ``GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1`` (AIP-4117).
+        boto_path: where gsutil looks, which knows neither of the two (`gcp_wif.job.gsutil`); ``None`` to leave it.
+    """
+    credentials = tuple(Export(name, str(config)) for name in CREDENTIALS_VARIABLES)
+    if executables:
+        credentials += (Export(ALLOW_VARIABLE, "1"),)
+    if boto_path is not None:
+        credentials += (Export(GSUTIL_VARIABLE, boto_path),)
+    if project is None:
+        return credentials
+    return credentials + tuple(
+        Export(name, project.project_id, weak=not project.explicit) for name in PROJECT_VARIABLES
+    )
+
+
+def export_target(to: str | None, context: Context) -> ExportTarget:
+    """Where the exports go: ``--to``, else where the CI system reads them.
+
+    ``--to`` takes the file of the CI system in that system's format, and any other as a shell file.
 
     Raises:
-        InputError: WIF308 where neither is there.
+        InputError: WIF308 where nothing is named and the CI system reads none here.
     """
+    system = context.system
+    if to == STDOUT:
+        return ExportTarget(SHELL)
+    own = system.export_target(context.environ)
+    if own is not None and own.path is not None:
+        own = own._replace(path=Path(absolute(str(own.path), context.cwd)))
     if to is not None:
-        return Path(absolute(clean_path(to, origin="--to"), context.cwd))
-    found = circleci.shell_file(context.environ)
-    if found is None:
+        path = Path(absolute(clean_path(to, origin="--to"), context.cwd))
+        if own is not None and own.path == path:
+            return own
+        return ExportTarget(SHELL, path, now=f". {shlex.quote(str(path))}")
+    if own is None:
         raise InputError(
-            f"{circleci.SHELL_FILE_VARIABLE} is not set, so there is no file that the job's shells read.",
-            hint="CircleCI sets it in bash steps. Elsewhere name a file that you source, with --to PATH, or print the "
-            'exports for the present shell: eval "$(gcp-wif export --to stdout)"',
+            "There is no file that the next steps of this job read variables from.",
+            hint=system.no_exports,
             code="WIF308",
         )
-    return Path(absolute(str(found), context.cwd))
+    return own
 
 
 def gsutil_search_path(config: Path, context: Context) -> str | None:
@@ -94,29 +140,32 @@ def weak_project(config: CredentialConfig) -> ProjectChoice | None:
     return ProjectChoice(found, explicit=False) if found else None
 
 
-def export(config: Path, wanted: tuple[Export, ...], to: Path, environ: Mapping[str, str]) -> Exported:
-    """Append the exports to ``to``, once; a changed value is appended behind the earlier one.
+def export(
+    config: Path, wanted: tuple[Export, ...], path: Path, target: ExportTarget, environ: Mapping[str, str]
+) -> Exported:
+    """Append the exports to ``path``, once, in the target's format; a changed value is appended behind the earlier one.
 
     Args:
         config: the credential config that they name.
         wanted: what `exports` makes of a config that may be used (`trusted_config`).
-        to: the shell file.
+        path: the file.
+        target: in whose format.
         environ: the job's environment.
 
     Raises:
         InputError: WIF301, WIF303, WIF304, WIF305; the file is as it was.
     """
-    if to == config:
-        raise InputError(f"{to} is the credential config; the exports need a shell file.", code="WIF110")
+    if path == config:
+        raise InputError(f"{path} is the credential config; the exports need a shell file.", code="WIF110")
     answer = edit_shared(
-        to,
-        lambda content: (content, append_lines(content, wanted, environ)),
+        path,
+        lambda content: (content, target.format.appended(content, wanted, environ)),
         origin="the shell file",
         create=True,
     )
     appended = answer[1][len(answer[0]) :] if answer else b""
     added = appended.strip().count(b"\n") + 1 if appended else 0
-    return Exported(to, added, wanted, appended)
+    return Exported(path, added, wanted, appended)
 
 
 def unexport(done: Exported) -> bool:
@@ -126,7 +175,7 @@ def unexport(done: Exported) -> bool:
         InputError: WIF301, WIF303, WIF304, WIF305; the file is as it was.
     """
     answer = edit_shared(
-        done.shell_file,
+        done.path,
         lambda content: (block_removed(content, done.appended), b""),
         origin="the shell file",
         create=False,

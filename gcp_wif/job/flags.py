@@ -31,7 +31,7 @@ class SourceFlags(NamedTuple):
 
 
 class TokenFlags(NamedTuple):
-    """Which source was asked for; none means the variable ``CIRCLE_OIDC_TOKEN``."""
+    """Which source was asked for; none means what the CI system gives."""
 
     env: str | None = None
     stdin: bool = False

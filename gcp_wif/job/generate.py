@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE, CredentialConfig, FileSource
 from gcp_wif.endpoints import Endpoints
@@ -11,8 +11,11 @@ from gcp_wif.files import Roots, check_destination, write_private
 from gcp_wif.job.context import Context
 from gcp_wif.job.flags import GenerateFlags
 from gcp_wif.job.gsutil import forget_tokens, gsutil_for
-from gcp_wif.job.source import absolute, choose_source, clean_path, default_path
+from gcp_wif.job.source import Folder, absolute, choose_source, clean_path, default_path
 from gcp_wif.job.target import Target
+
+if TYPE_CHECKING:
+    from gcp_wif.subject_token import SubjectToken
 
 __all__ = ["DEFAULT_CONFIG_NAME", "Generated", "config_path", "generate"]
 
@@ -31,22 +34,24 @@ class Generated(NamedTuple):
         token_path: the token's file, ``None`` where no token was written.
         config: the config.
         warnings: what the person should know.
+        token: the token, ``None`` where none was written.
     """
 
     config_path: Path
     token_path: Path | None
     config: CredentialConfig
     warnings: tuple[str, ...]
+    token: "SubjectToken | None" = None
 
 
 def config_path(output_file: str | None, context: Context) -> Path:
-    """The absolute path of the credential config: ``--output-file`` or ``$HOME/gcp_cred_config.json``.
+    """The absolute path of the credential config: ``--output-file``, or one where the CI system keeps files safe.
 
     Raises:
         InputError: WIF101, WIF102 or WIF117.
     """
     if output_file is None:
-        return Path(default_path(context.environ.get("HOME"), DEFAULT_CONFIG_NAME, "--output-file"))
+        return Path(default_path(_folder(context), DEFAULT_CONFIG_NAME, "--output-file"))
     return Path(absolute(clean_path(output_file, origin="--output-file"), context.cwd))
 
 
@@ -73,7 +78,7 @@ def generate(
         UnavailableError: WIF603 where the CI system gives no token; nothing was written.
     """
     output = config_path(flags.output_file, context)
-    choice = choose_source(flags.source, home=context.environ.get("HOME"), cwd=context.cwd, keep_path=flags.config_only)
+    choice = choose_source(flags.source, folder=_folder(context), cwd=context.cwd, keep_path=flags.config_only)
     token_type = _token_type(flags.subject_token_type)
     lifetime, warnings = _lifetime(flags.lifetime_seconds, target)
     config = CredentialConfig.build(
@@ -95,26 +100,25 @@ def generate(
     _check_paths(output, token_path, context.roots)
     files = {output: config.to_json().encode()}
     warnings += choice.warnings
+    token = None
     if source and token_path:
         from gcp_wif.job.tokens import obtain_token
 
-        checked = obtain_token(
-            flags.token,
-            context.environ,
-            context.stdin,
-            now=context.clock(),
-            subject_token_type=token_type,
-            issuer=target.issuer,
-            run=context.run,
-        )
-        files[token_path] = source.effective_format.encode(checked.token.reveal())
+        checked = obtain_token(flags.token, context, target, subject_token_type=token_type)
+        token = checked.token
+        files[token_path] = source.effective_format.encode(token.reveal())
         warnings += checked.warnings
     # A config that is written alone is made to be committed, and stays; what a job logs in with is for `logout`.
     if not flags.config_only and (gsutil := gsutil_for(output, context.environ.get("HOME"))):
         files[gsutil.file] = gsutil.content
         forget_tokens(gsutil.folder, context.roots)  # those of an earlier login, maybe as somebody else
     warnings += write_private(files, context.roots, receipt_for=None if flags.config_only else output)
-    return Generated(output, token_path, config, warnings)
+    return Generated(output, token_path, config, warnings, token)
+
+
+def _folder(context: Context) -> Folder:
+    system = context.system
+    return Folder(system.folder(context.environ), system.folder_variable)
 
 
 def _check_paths(output: Path, token: Path | None, roots: Roots) -> None:

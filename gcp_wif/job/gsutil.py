@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from gcp_wif.ci.export_format import GSUTIL_VARIABLE
 from gcp_wif.errors import InputError, shown
 from gcp_wif.files import Roots, open_folder
 
-__all__ = ["SEARCH_VARIABLE", "Gsutil", "forget_tokens", "gsutil_for", "search_path", "why_not"]
+__all__ = ["Gsutil", "forget_tokens", "gsutil_for", "search_path", "why_not"]
 
-SEARCH_VARIABLE = "BOTO_PATH"
 _ONLY_VARIABLE = "BOTO_CONFIG"
 _DEFAULT_SEARCH = f"/etc/boto.cfg{os.pathsep}~/.boto"
 _FOLDERS = ".gcp-wif-gsutil"
@@ -75,7 +75,7 @@ def search_path(file: Path, environ: Mapping[str, str]) -> str | None:
     """
     if environ.get(_ONLY_VARIABLE):
         return None
-    before = environ.get(SEARCH_VARIABLE) or _DEFAULT_SEARCH
+    before = environ.get(GSUTIL_VARIABLE) or _DEFAULT_SEARCH
     others = [each for each in before.split(os.pathsep) if each != str(file)]
     return os.pathsep.join([*others, str(file)])
 

@@ -8,10 +8,11 @@ that very content. Anything else stays, with a warning.
 from pathlib import Path
 from typing import NamedTuple
 
+from gcp_wif.ci.export_format import ExportTarget
 from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
 from gcp_wif.errors import InputError
 from gcp_wif.files import Fact, Roots, edit_shared, open_receipt, read_bounded, real_path, remove_proven
-from gcp_wif.job.exports import own_lines_removed
+from gcp_wif.job.context import Context
 from gcp_wif.job.gsutil import forget_tokens, gsutil_for
 
 __all__ = ["LoggedOut", "logout"]
@@ -31,22 +32,30 @@ class LoggedOut(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def logout(config: Path, shell_file: Path | None, roots: Roots) -> LoggedOut:
-    """Remove the config at ``config``, the token files that were written for it, and our lines in ``shell_file``.
+def logout(config: Path, target: ExportTarget | None, context: Context) -> LoggedOut:
+    """Remove the config at ``config``, the token files that were written for it, and our lines in the target's file.
+
+    Args:
+        config: the credential config.
+        target: where login exported to; ``None`` where no file is known.
+        context: the job's: what earlier exports have set, and where private files may be.
 
     Raises:
         InputError: WIF303 where something cannot be removed; WIF305 where another run holds the receipt; WIF401 to
             WIF403 where ``config`` is not ours and no credential config either: likely the wrong file was named.
     """
-    removed, warnings = _remove_files(config, roots)
-    if gsutil := gsutil_for(config, roots.home):
-        forget_tokens(gsutil.folder, roots)
+    removed, warnings = _remove_files(config, context.roots)
+    if gsutil := gsutil_for(config, context.roots.home):
+        forget_tokens(gsutil.folder, context.roots)
     changed = None
-    if shell_file is not None:
+    if target is not None and target.path is not None:
         answer = edit_shared(
-            shell_file, lambda content: (own_lines_removed(content), b""), origin="the shell file", create=False
+            target.path,
+            lambda content: target.format.ended(content, context.environ),
+            origin="the shell file",
+            create=False,
         )
-        changed = shell_file if answer and answer[0] != answer[1] else None
+        changed = target.path if answer and answer[0] != answer[1] else None
     return LoggedOut(removed, changed, warnings)
 
 

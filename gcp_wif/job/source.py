@@ -16,10 +16,17 @@ from gcp_wif.credential_config import (
 from gcp_wif.errors import InputError, shown
 from gcp_wif.job.flags import SourceFlags
 
-__all__ = ["DEFAULT_FIELD_NAME", "SourceChoice", "choose_source"]
+__all__ = ["DEFAULT_FIELD_NAME", "Folder", "SourceChoice", "choose_source"]
 
 DEFAULT_FIELD_NAME = "id_token"
 _TIMEOUT_MILLIS = range(5_000, 120_001)
+
+
+class Folder(NamedTuple):
+    """The folder of the default files; ``path`` is ``None`` where its variable is not set."""
+
+    path: str | None
+    variable: str = "HOME"
 
 
 class SourceChoice(NamedTuple):
@@ -29,12 +36,12 @@ class SourceChoice(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def choose_source(flags: SourceFlags, *, home: str | None, cwd: str, keep_path: bool) -> SourceChoice:
+def choose_source(flags: SourceFlags, *, folder: Folder, cwd: str, keep_path: bool) -> SourceChoice:
     """Decide the source.
 
     Args:
         flags: the command line.
-        home: ``$HOME``, which the default token file needs.
+        folder: for the default token file.
         cwd: the absolute working folder, against which a relative token path is resolved.
         keep_path: leave the token path as it was given (``--config-only``).
 
@@ -65,20 +72,21 @@ def choose_source(flags: SourceFlags, *, home: str | None, cwd: str, keep_path: 
         path = clean_path(flags.file, origin="--credential-source-file")
         return SourceChoice(FileSource(path if keep_path else absolute(path, cwd), token_format), warnings)
     name = "oidc_token.json" if token_format and token_format.type == "json" else "oidc_token"
-    return SourceChoice(FileSource(default_path(home, name, "--credential-source-file"), token_format), warnings)
+    return SourceChoice(FileSource(default_path(folder, name, "--credential-source-file"), token_format), warnings)
 
 
-def default_path(home: str | None, name: str, flag: str) -> str:
-    """``$HOME/NAME``.
+def default_path(folder: Folder, name: str, flag: str) -> str:
+    """The file ``name`` in the folder where the CI system keeps private files safe.
 
     Raises:
-        InputError: WIF101 where ``HOME`` is unset, WIF117 where it is not absolute.
+        InputError: WIF101 where the folder is not known, WIF117 where it is not absolute.
     """
-    if not home:
-        raise InputError(f"HOME is not set, so the default of {flag} is unknown.", hint=f"Give {flag}.", code="WIF101")
-    if not home.startswith("/"):
-        raise InputError(f"HOME must be an absolute path, but holds {shown(home)}.", code="WIF117")
-    return str(PurePosixPath(home) / name)
+    if not folder.path:
+        message = f"{folder.variable} is not set, so the default of {flag} is unknown."
+        raise InputError(message, hint=f"Give {flag}.", code="WIF101")
+    if not folder.path.startswith("/"):
+        raise InputError(f"{folder.variable} must be an absolute path, but holds {shown(folder.path)}.", code="WIF117")
+    return str(PurePosixPath(folder.path) / name)
 
 
 def absolute(path: str, cwd: str) -> str:

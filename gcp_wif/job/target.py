@@ -1,7 +1,7 @@
 """Which provider and account a job means: from flags, a manifest or the environment, in this order.
 
-The variables are those that people's contexts hold today: gcp-wif's own names, those of CircleCI's page on OpenID
-Connect tokens, and those of the orb ``circleci/gcp-cli``. Pure: the environment is an argument.
+The variables are those that people have today: gcp-wif's own names, and those of the recipes and glue that it
+replaces. Pure: the environment is an argument.
 """
 
 import re
@@ -45,6 +45,8 @@ class Target(NamedTuple):
     issuer: Issuer | None = None
     """The manifest's; ``None`` without one."""
     token_lifetime_seconds: int | None = None
+    claims: tuple[str, ...] = ()
+    """What the manifest's mapping and condition read of a token; empty without one."""
 
 
 def resolve_target(flags: TargetFlags, environ: Mapping[str, str], manifest: Target | None = None) -> Target:
@@ -103,6 +105,7 @@ def _from_manifest(flags: TargetFlags, manifest: Target, explicit: ProjectChoice
         explicit or manifest.project or _guessed_project(None, manifest.service_account),
         manifest.issuer,
         manifest.token_lifetime_seconds,
+        manifest.claims,
     )
 
 
@@ -166,7 +169,7 @@ def _from_environment(variables: tuple[str, ...], environ: Mapping[str, str]) ->
         if not found.text:
             raise InputError(
                 f"{found.origin} is set, but empty.",
-                hint="Set it in the context, or unset it. In CircleCI a context's variable may have been saved empty.",
+                hint="Set it where this job's variables come from, or unset it: it may have been saved empty there.",
                 code="WIF102",
             )
     for other in present[1:]:
@@ -185,7 +188,7 @@ def _missing(missing: list[_Sought], literal: ProjectId | None) -> InputError:
     if literal and [each.flag for each in missing] == [_NUMBER]:
         return InputError(
             f"{_MISNOMER} holds the project ID {shown(literal)}, and nothing gives the project number.",
-            hint="CircleCI's page uses this name for the project number. Put the number in it, or set PROJECT_NUMBER "
+            hint="Many recipes use this name for the project number. Put the number in it, or set PROJECT_NUMBER "
             f"beside it: gcloud projects describe {literal} --format='value(projectNumber)'",
             code="WIF104",
         )
@@ -223,7 +226,7 @@ def _account(found: _Found | None) -> ServiceAccountEmail | None:
 
 
 def _literal_project(environ: Mapping[str, str]) -> ProjectId | None:
-    """The project ID, where ``GCP_PROJECT_ID`` holds what its name says and not, as on CircleCI's page, the number."""
+    """The project ID, where ``GCP_PROJECT_ID`` holds what its name says and not, as in many recipes, the number."""
     text = environ.get(_MISNOMER)
     if not text or re.fullmatch(_DIGITS, text):
         return None

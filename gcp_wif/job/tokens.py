@@ -1,18 +1,20 @@
 """Where a job's subject token comes from: a variable, standard input, a response, or the CI system itself."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from gcp_wif import secrets
-from gcp_wif.ci import circleci
+from gcp_wif.ci import CiSystem, TokenRequest
 from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE, FileSource
 from gcp_wif.errors import InputError, shown
 from gcp_wif.files import read_bounded
-from gcp_wif.issuers import Issuer
-from gcp_wif.issuers.checks import Tenant, check_claims
+from gcp_wif.issuers import Tenant
+from gcp_wif.issuers.checks import check_claims
+from gcp_wif.job.context import Context
 from gcp_wif.job.flags import TokenFlags
+from gcp_wif.job.target import Target
 from gcp_wif.subject_token import (
     JWT_TOKEN_TYPES,
     MAX_TOKEN_BYTES,
@@ -32,39 +34,31 @@ class CheckedToken(NamedTuple):
 
 
 def obtain_token(
-    flags: TokenFlags,
-    environ: Mapping[str, str],
-    stdin: BinaryIO,
-    *,
-    now: float,
-    subject_token_type: str = DEFAULT_TOKEN_TYPE,
-    issuer: Issuer | None = None,
-    run: circleci.Run | None = None,
+    flags: TokenFlags, context: Context, target: Target | None = None, *, subject_token_type: str = DEFAULT_TOKEN_TYPE
 ) -> CheckedToken:
     """Fetch the token and check what can be checked before Google sees it.
 
     Args:
-        flags: which source.
-        environ: for the variable, and for the organisation that this job belongs to.
-        stdin: read where ``--token-stdin`` asks for it, at most 32 KiB.
-        now: seconds since 1970.
+        flags: which source; none means what the CI system gives: its variable, or what it answers.
+        context: the job's. Standard input is read where ``--token-stdin`` asks for it, at most 32 KiB.
+        target: for whom the CI system is asked. The token must be of its manifest's tenant, else of the job's own.
         subject_token_type: only JWT types have claims to check.
-        issuer: the manifest's, whose tenant the token must be of; else the job's own.
-        run: how the ``circleci`` program is run.
 
     Raises:
         InputError: WIF110 two sources, WIF201 missing, WIF202 empty, WIF203 not a token, WIF204 expired, WIF205 not
-            yet valid, WIF206 of another organisation, WIF207 a response without it, WIF208 no program to ask.
+            yet valid, WIF206 of another organisation, WIF207 a response without it, WIF208 or WIF211 nobody to ask,
+            WIF212 no audience to ask for.
         UnavailableError: WIF603 where the CI system does not answer.
     """
     _check_flags(flags)
-    text, origin = _read(flags, environ, stdin, run)
+    text, origin = _read(flags, context, target)
     jwt = subject_token_type in JWT_TOKEN_TYPES
     token = SubjectToken.parse(text, origin=origin, jwt=jwt)
     if not jwt:
         return CheckedToken(token, ())
-    wanted = Tenant(issuer.kind, issuer.keys, "the manifest") if issuer else circleci.tenant(environ)
-    return CheckedToken(token, check_claims(token.claims, now, wanted, origin=origin))
+    issuer = target.issuer if target else None
+    wanted = Tenant(issuer.kind, issuer.keys, "the manifest") if issuer else context.system.tenant(context.environ)
+    return CheckedToken(token, check_claims(token.claims, context.clock(), wanted, origin=origin))
 
 
 def read_token_file(source: FileSource, *, subject_token_type: str = DEFAULT_TOKEN_TYPE) -> SubjectToken:
@@ -96,17 +90,16 @@ def _check_flags(flags: TokenFlags) -> None:
         )
 
 
-def _read(flags: TokenFlags, environ: Mapping[str, str], stdin: BinaryIO, run: circleci.Run | None) -> tuple[str, str]:
+def _read(flags: TokenFlags, context: Context, target: Target | None) -> tuple[str, str]:
     if flags.audience is not None:
         if not flags.audience:
             raise InputError("--audience is empty.", code="WIF102")
-        answer = circleci.ask_for_token(flags.audience, run) if run else circleci.ask_for_token(flags.audience)
-        return answer, "the answer of `circleci run oidc get`"
+        return _ask(flags.audience, context.system, context, target)
     if flags.stdin:
-        if stdin.isatty():
+        if context.stdin.isatty():
             raise InputError("--token-stdin reads a pipe, but standard input is a terminal.", code="WIF201")
         try:
-            data = stdin.read(MAX_TOKEN_BYTES + 2)
+            data = context.stdin.read(MAX_TOKEN_BYTES + 2)
         except OSError as error:  # a folder, or a stream that is open for writing alone
             raise InputError(f"Standard input cannot be read: {error.strerror}.", code="WIF201") from None
         return _decode(data, "standard input"), "standard input"
@@ -115,31 +108,70 @@ def _read(flags: TokenFlags, environ: Mapping[str, str], stdin: BinaryIO, run: c
         path = (flags.response_field or "id_token").split(".")
         data = read_bounded(Path(flags.response), _RESPONSE_BYTES, origin="--token-response")
         return _from_response(_decode(data, origin), path, origin), origin
-    name = flags.env if flags.env is not None else circleci.DEFAULT_TOKEN_VARIABLE
+    if flags.env is not None:
+        return _from_variable(flags.env, context), flags.env
+    return _from_system(context, target)
+
+
+def _from_variable(name: str, context: Context) -> str:
     if not name:
         raise InputError("--token-env is empty: it takes the name of a variable.", code="WIF102")
-    if name not in environ:
-        raise _missing(name, environ)
-    return environ[name], name
-
-
-def _missing(name: str, environ: Mapping[str, str]) -> InputError:
-    other = f"{circleci.DEFAULT_TOKEN_VARIABLE}_V2"
+    if name in context.environ:
+        return context.environ[name]
     if not name.isidentifier():
-        return InputError(
+        raise InputError(
             f"--token-env takes the name of a variable, but holds {shown(name)}.",
-            hint="Give the name, such as CIRCLE_OIDC_TOKEN, without a dollar sign: a value would show in the process "
-            "list.",
+            hint="Give the name alone, without a dollar sign: a value would show in the process list.",
             code="WIF201",
         )
-    hint = (
-        "CircleCI gives every job a token, except jobs of forked pull requests, unless the project passes secrets to "
-        "forks. On a self-hosted runner it goes missing where the temporary folder is unwritable or noexec. `sudo` "
-        "and `docker run` do not pass variables on."
+    system = context.system
+    hint = "`sudo` and `docker run` do not pass variables on."
+    if name in system.token_variables:
+        hint = system.missing_token(context.environ).hint
+    raise InputError(f"There is no subject token: {name} is not set.", hint=hint, code="WIF201")
+
+
+def _from_system(context: Context, target: Target | None) -> tuple[str, str]:
+    """The token of the CI system's variable; where there is none, what it answers."""
+    system, environ = context.system, context.environ
+    name = next((each for each in system.token_variables if each in environ), None)
+    if name is not None:
+        return environ[name], name
+    if system.can_ask(environ):
+        return _ask(_audience(system, context, target), system, context, target)
+    missing = system.missing_token(environ)
+    raise InputError(f"There is no subject token: {missing.what}.", hint=missing.hint, code="WIF201")
+
+
+def _ask(audience: str, system: CiSystem, context: Context, target: Target | None) -> tuple[str, str]:
+    request = TokenRequest(audience, target.claims if target else ())
+    return system.ask(request, context.environ, context.run), f"the answer of {system.asked}"
+
+
+def _audience(system: CiSystem, context: Context, target: Target | None) -> str:
+    """Whom the token is for, where the user does not say: the manifest's, the system's own, or the provider's name.
+
+    A client that runs gcp-wif as the program of a credential config says the provider in its environment (AIP-4117).
+
+    Raises:
+        InputError: WIF212 where nothing tells.
+    """
+    if target is not None and target.issuer is not None and target.issuer.audiences:
+        return target.issuer.audiences[0]
+    own = system.audience(context.environ)
+    if own is not None:
+        return own
+    if target is not None:
+        return target.provider.default_audiences[1]
+    named = context.environ.get("GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE", "")
+    if named.startswith("//"):
+        return f"https:{named}"
+    raise InputError(
+        f"{system.title} must be told for whom the token is.",
+        hint="Give --audience AUD: one of the provider's allowed audiences, or its name, "
+        "https://iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/ID.",
+        code="WIF212",
     )
-    if name == circleci.DEFAULT_TOKEN_VARIABLE and environ.get(other):
-        hint = f"{other} is set: use it with --token-env {other}. {hint}"
-    return InputError(f"There is no subject token: {name} is not set.", hint=hint, code="WIF201")
 
 
 def _decode(data: bytes, origin: str) -> str:

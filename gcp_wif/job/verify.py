@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from gcp_wif.ci import circleci
 from gcp_wif.credential_config import CredentialConfig, FileSource
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.issuers.checks import check_claims
@@ -30,8 +29,8 @@ class Verified(NamedTuple):
 
     Attributes:
         principal: who the job is to Google, where that can be told from outside: the subject principal, if the
-            provider maps ``google.subject`` to the token's ``sub``, as CircleCI's page does. ``None`` where the token
-            is not at hand or its ``sub`` cannot be a subject.
+            provider maps ``google.subject`` to the token's ``sub``, as most guides do. ``None`` where the token is
+            not at hand or its ``sub`` cannot be a subject.
         service_account: the account that was impersonated; ``None`` for direct federation.
         expires_at: when the access token expires, UTC.
         warnings: what the person should know.
@@ -65,7 +64,7 @@ def verify(path: Path, endpoints: Endpoints, context: Context, *, allow_executab
         token = read_token_file(config.source, subject_token_type=config.subject_token_type)
         claims = token.claims
         if config.subject_token_type in JWT_TOKEN_TYPES:
-            tenant = circleci.tenant(context.environ)
+            tenant = context.system.tenant(context.environ)
             warnings = check_claims(claims, context.clock(), tenant, origin=f"the token file {config.source.file}")
 
     from gcp_wif.job.exchange import exchange

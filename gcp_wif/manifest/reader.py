@@ -1,7 +1,7 @@
 """From TOML to values: every problem is collected, with its key and what is allowed there."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from gcp_wif.errors import shown
 from gcp_wif.install import is_command
 from gcp_wif.issuers import FALLBACK, Issuer, IssuerProfile, kinds, profile
+from gcp_wif.limits import MAX_MANIFEST_PROBLEMS, MAX_TOML_KEY_PARTS
 from gcp_wif.manifest.model import (
     MAX_MANIFEST_BYTES,
     Identity,
@@ -27,6 +28,8 @@ _ROLE = re.compile(r"roles/[A-Za-z0-9_.]+|(?:projects|organizations)/[a-z0-9:.-]
 _IDENTITY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _PRINCIPAL = re.compile(r"(?:subject|group|attribute\.[a-z0-9_]{1,100})/(.+)", re.DOTALL)
 _TARGET = re.compile(r"(?:google|attribute)\..+")
+_KEY_PART = r"""(?:[A-Za-z0-9_-]++|(?<!\\)"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_KEY_PART}(?:[ \t]*+\.[ \t]*+{_KEY_PART}){{{MAX_TOML_KEY_PARTS},}}")
 _LONGEST_EXPRESSION = 2048
 
 _TOP = ("version", "install", "issuer", "pool", "provider", "identities")
@@ -64,7 +67,7 @@ class Manifest(NamedTuple):
         reader = _Reader()
         found = reader.manifest(_toml(data, origin))
         if reader.problems or found is None:
-            raise ManifestError(origin, tuple(dict.fromkeys(reader.problems)))
+            raise ManifestError(origin, _bounded(dict.fromkeys(reader.problems)))
         return found
 
     @property
@@ -83,6 +86,14 @@ class Manifest(NamedTuple):
         return profile(self.issuer.kind)
 
 
+def _bounded(problems: Iterable[ManifestProblem]) -> tuple[ManifestProblem, ...]:
+    every = tuple(problems)
+    if len(every) <= MAX_MANIFEST_PROBLEMS:
+        return every
+    more = ManifestProblem("", f"There are {len(every) - MAX_MANIFEST_PROBLEMS} more problems.", "WIF704")
+    return (*every[:MAX_MANIFEST_PROBLEMS], more)
+
+
 def _toml(data: str | bytes, origin: str) -> Table:
     import tomllib
 
@@ -92,6 +103,9 @@ def _toml(data: str | bytes, origin: str) -> Table:
                 origin, (ManifestProblem("", f"It is larger than {MAX_MANIFEST_BYTES} bytes.", "WIF701"),)
             )
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
+        if _LONG_KEY.search(text):
+            what = f"A key in it has more than {MAX_TOML_KEY_PARTS} parts."
+            raise ManifestError(origin, (ManifestProblem("", what, "WIF701"),))
         return tomllib.loads(text.replace("\r\n", "\n"))
     except UnicodeDecodeError as error:
         what = f"It is not UTF-8 (byte {error.start})."
@@ -99,6 +113,8 @@ def _toml(data: str | bytes, origin: str) -> Table:
         what = f"It is not TOML: {error}"
     except RecursionError:
         what = "It is nested too deeply."
+    except ValueError:  # Python refuses to read integers of more than 4,300 digits
+        what = "It holds a number of thousands of digits."
     raise ManifestError(origin, (ManifestProblem("", what, "WIF701"),)) from None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
 from gcp_wif.errors import InputError
+from gcp_wif.limits import MAX_SUGGESTIONS
 from gcp_wif.manifest.model import ManifestProblem
 
 __all__ = ["LONGEST_VALUE", "Table", "Tables", "is_value"]
@@ -37,11 +38,13 @@ class Tables:
         self.problems.append(ManifestProblem(key, message, code))
 
     def _known(self, table: Table, key: str, names: Iterable[str]) -> None:
+        suggested = 0
         for name in table:
             if name not in names:
                 import difflib
 
-                near = difflib.get_close_matches(name, list(names), 1, 0.5)
+                suggested += 1
+                near = difflib.get_close_matches(name, list(names), 1, 0.5) if suggested <= MAX_SUGGESTIONS else ()
                 hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}."
                 self._say(f"{key}.{name}" if key else name, f"is unknown; {hint}", "WIF702")
 

@@ -65,7 +65,8 @@ class _Import:
         rules = ProviderRules.from_rest(self._name, provider)
         if not rules.issuer or rules.uploaded_keys:
             raise RefusedError(
-                f"A manifest cannot express {self._name}: it is no OIDC provider, or has uploaded keys.", code="WIF829"
+                f"A manifest cannot express {self._name}: it is not an OIDC provider, or has uploaded keys.",
+                code="WIF829",
             )
         all_projects = tuple(dict.fromkeys([*projects, pool_project]))
         identities = self._identities(all_projects)

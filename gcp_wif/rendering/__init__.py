@@ -3,6 +3,7 @@
 Pure: a manifest, or what it asks of Google, goes in; text comes out, the same every time, through the templates of
 ``templates/``. Every value passes a filter of `quoting` for the language that it lands in.
 
-`circleci` needs the core install alone; `terraform` and `gcloud` know what `apply` makes from `gcp_wif.provisioning`,
-and so need the extra ``admin``. Import from these modules: a job's install has no use for all of them at once.
+A CI system's config needs the core install alone; `terraform` and `gcloud` know what `apply` makes from
+`gcp_wif.provisioning`, and so need the extra ``admin``. Import from these modules: a job's install has no use for all
+of them at once.
 """

@@ -12,7 +12,7 @@ from typing import Any
 from gcp_wif.errors import InputError
 from gcp_wif.templating import Quoted, TemplateMisuseError
 
-__all__ = ["FILTERS", "as_bash", "as_circleci", "as_circleci_line", "as_comment", "as_hcl", "as_yaml", "shell_line"]
+__all__ = ["FILTERS", "as_bash", "as_comment", "as_hcl", "as_line", "as_yaml", "shell_line"]
 
 _PLAIN_YAML = re.compile(r"[A-Za-z][A-Za-z0-9_./@+=-]*(?: [A-Za-z0-9_./@+=-]+)*")
 _YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
@@ -30,20 +30,15 @@ def as_yaml(value: str) -> Quoted:
     return Quoted(f'"{_escaped(value)}"')
 
 
-def as_circleci(value: str) -> Quoted:
-    r"""A YAML scalar in CircleCI's config, where ``<<`` begins an expression and ``\<<`` is a literal one."""
-    return as_yaml(value.replace("<<", "\\<<"))
-
-
-def as_circleci_line(value: str) -> Quoted:
-    r"""One line of a literal block in CircleCI's config, where everything is text but ``<<``.
+def as_line(value: str) -> Quoted:
+    """One line of a literal block of YAML, where everything is text.
 
     Raises:
         TemplateMisuseError: it is not one line of printable text.
     """
     if not value.isprintable():
         raise TemplateMisuseError("a line of a script has a control character in it")
-    return Quoted(value.replace("<<", "\\<<"))
+    return Quoted(value)
 
 
 def as_hcl(value: str) -> Quoted:
@@ -83,8 +78,6 @@ def as_comment(value: str) -> Quoted:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "yaml": as_yaml,
-    "circleci": as_circleci,
-    "circleci_line": as_circleci_line,
     "hcl": as_hcl,
     "bash": as_bash,
     "comment": as_comment,

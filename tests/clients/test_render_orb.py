@@ -13,7 +13,7 @@ import pytest
 import yaml
 from google_setup import ACCOUNT, Google
 
-from gcp_wif.rendering.circleci import render_orb
+from gcp_wif.rendering.ci_config import render_snippet
 
 SEED = """\
 version: 2.1
@@ -92,7 +92,7 @@ workflows:
 
 def swapped() -> dict[str, Any]:
     config = yaml.safe_load(SEED)
-    config["commands"] = yaml.safe_load(render_orb())["commands"]
+    config["commands"] = yaml.safe_load(render_snippet("orb"))["commands"]
     return config
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gcp_wif.job.exports import append_lines, exports, plain_lines, unset_words
+from gcp_wif.ci.shell_format import SHELL
+from gcp_wif.job.export import exports
 from gcp_wif.job.target import ProjectChoice
 from gcp_wif.names import ProjectId
 
@@ -33,8 +34,8 @@ def shellcheck(require_client):
 @pytest.mark.parametrize("name", ["config.json", 'it\'s a "config" $HOME `id`', "令牌"])
 def test_exports(shellcheck, name: str) -> None:
     wanted = exports(Path("/home/ci") / name, ProjectChoice(ProjectId("acme-prod"), explicit=True))
-    assert shellcheck(append_lines(b"", wanted, {})) == ""
-    assert shellcheck(plain_lines(wanted, {}) + unset_words(), "sh") == ""
+    assert shellcheck(SHELL.appended(b"", wanted, {})) == ""
+    assert shellcheck(SHELL.printed(wanted, {}) + SHELL.unset(), "sh") == ""
 
 
 def test_our_own_script(shellcheck) -> None:

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from measured import Measured, measured
 
+from gcp_wif.ci import system
 from gcp_wif.ci.circleci_config import Login, find_logins
 from gcp_wif.errors import InputError
 from gcp_wif.rendering.replacement import replacement
@@ -61,7 +62,7 @@ def pasted(logins: list[Login], manifest: str = "gcp-wif.toml", install: str = "
     """What somebody pastes: only comments, and one document of jobs with two steps each."""
     if not logins:
         return {}
-    text = replacement(logins, manifest, {login.job: "deploy" for login in logins}, install)
+    text = replacement(system("circleci"), logins, manifest, {login.job: "deploy" for login in logins}, install)
     comments = [line for line in text.splitlines() if line.startswith("#")]
     assert text.startswith("\n".join(comments) + "\njobs:\n")
     found = yaml.safe_load(text)

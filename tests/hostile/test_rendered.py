@@ -25,7 +25,7 @@ from gcp_wif import install
 from gcp_wif.errors import InputError, MissingExtraError
 from gcp_wif.install import install_command, is_command
 from gcp_wif.manifest import Manifest
-from gcp_wif.rendering.circleci import render_circleci, render_orb
+from gcp_wif.rendering.ci_config import render_ci_config, render_snippet
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,7 +67,7 @@ def test_no_text_of_the_repository_says_to_install_it_by_its_name() -> None:
 def test_nor_does_anything_that_is_rendered_or_said() -> None:
     """W24."""
     manifest = Manifest.parse(MANIFEST, origin="test")
-    texts = [render_orb(), render_circleci(manifest, "m")]
+    texts = [render_snippet("orb"), render_ci_config("circleci", manifest, "m")]
     texts += [str(MissingExtraError(extra, command="plan")) for extra in ("admin", "emulator", "junit")]
     for text in texts:
         assert installed_by_name(text) == []
@@ -96,13 +96,13 @@ printable = st.lists(parts, max_size=20).map("".join)
 @given(printable.filter(is_command))
 def test_any_install_command_is_in_the_job_as_it_was_given(command: str) -> None:
     """W24: one line, whatever YAML or CircleCI would make of its characters."""
-    for each in yaml.safe_load(render_orb(command))["commands"].values():
+    for each in yaml.safe_load(render_snippet("orb", command))["commands"].values():
         lines = each["steps"][0]["run"]["command"].splitlines()
         start = lines.index("if ! command -v gcp-wif > /dev/null; then")
         assert lines[start + 2] == "fi"
         assert read_by_circleci(lines[start + 1]) == f"  {command}"
     manifest = Manifest.parse(MANIFEST, origin="test")
-    for job in yaml.safe_load(render_circleci(manifest, "m", install=command))["jobs"].values():
+    for job in yaml.safe_load(render_ci_config("circleci", manifest, "m", install=command))["jobs"].values():
         assert read_by_circleci(job["steps"][1]["run"]["command"]) == command
 
 
@@ -157,7 +157,7 @@ class Job:
         self.evil = folder / "evil"
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
-        steps = yaml.safe_load(render_orb(command))["commands"]["gcp-oidc-authenticate"]["steps"]
+        steps = yaml.safe_load(render_snippet("orb", command))["commands"]["gcp-oidc-authenticate"]["steps"]
         script = steps[0]["run"]["command"].replace("<< parameters.gcp_cred_config_file_path >>", "config.json")
         env = {"HOME": str(self.home), "PATH": str(self.programs)}
         return subprocess.run(

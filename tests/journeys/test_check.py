@@ -48,27 +48,19 @@ CASES: dict[str, tuple[str, list[tuple[str, int]]]] = {
     "good": (config(), []),
     "a final newline": (config() + "\n", []),
     "direct": (config(service_account_impersonation_url=None, token_info_url=INTROSPECT), []),
-    "another universe": (
-        config(
-            universe_domain="example.cloud",
-            token_url="https://sts.example.cloud/v1/token",
-            service_account_impersonation_url=IMPERSONATION.replace("googleapis.com", "example.cloud"),
-        ),
-        [],
-    ),
     "a URL on this machine": (config(credential_source={"url": "http://127.0.0.1:80/token"}), []),
     "a token URL elsewhere": (config(token_url="https://sts.googleapis.com.evil.example/v1/token"), [("WIF454", 6)]),
     "an impersonation URL elsewhere": (
         config(service_account_impersonation_url=GOOD["service_account_impersonation_url"].replace("https", "http")),
         [("WIF454", 13)],
     ),
-    "the universe of another": (config(universe_domain="example.cloud"), [("WIF454", 6), ("WIF454", 13)]),
+    "the universe of another": (config(universe_domain="example.cloud"), [("WIF461", 2)]),
     "no universe": (config(universe_domain="not a domain"), [("WIF116", 2)]),
     "a project ID": (config(audience=AUDIENCE.replace("123456789012", "acme-identity")), [("WIF104", 4)]),
     "an unset variable": (config(audience=AUDIENCE.replace("123456789012", "")), [("WIF104", 4)]),
     "the page's path": (
         config(credential_source={"file": "/t", "format": {"type": "json", "path": "response.id_token"}}),
-        [("WIF402", 9)],
+        [("WIF402", 11)],
     ),
     "a nested field": (
         config(credential_source={"file": "/t", "format": {"type": "json", "subject_token_field_name": "a.b"}}),
@@ -76,7 +68,7 @@ CASES: dict[str, tuple[str, list[tuple[str, int]]]] = {
     ),
     "a relative path": (config(credential_source={"file": "oidc_token"}), [("WIF456", 8)]),
     "a path with ~": (config(credential_source={"file": "~/oidc_token"}), [("WIF456", 8)]),
-    "two sources": (config(credential_source={"file": "/t", "url": "https://x"}), [("WIF402", 7)]),
+    "two sources": (config(credential_source={"file": "/t", "url": "http://localhost/"}), [("WIF402", 7)]),
     "no source": (config(credential_source=None), [("WIF402", 1)]),
     "http": (config(credential_source={"url": "http://issuer.example/token"}), [("WIF457", 8)]),
     "a program": (config(credential_source={"executable": {"command": "/bin/x"}}), [("WIF455", 9)]),
@@ -89,7 +81,7 @@ CASES: dict[str, tuple[str, list[tuple[str, int]]]] = {
         [("WIF451", 3), ("WIF451", 4), ("WIF403", 2)],
     ),
     "a token in a header": (
-        config(credential_source={"url": "https://x.example", "headers": {"Authorization": f"Bearer {JWT}"}}),
+        config(credential_source={"url": "http://127.0.0.1/", "headers": {"Authorization": f"Bearer {JWT}"}}),
         [("WIF451", 10)],
     ),
     "a token as the file": (config(credential_source={"file": JWT}), [("WIF451", 8), ("WIF456", 8)]),
@@ -183,7 +175,38 @@ def test_files_that_cannot_be_read(what: str, cli: Any, tmp_path: Path) -> None:
         path.write_text(" " * 1_000_001)
     done = cli("check", str(path))
     assert done.returncode == 2
-    assert "error WIF30" in done.stderr
+    assert f"{path}:1: WIF30" in done.stdout
+
+
+@pytest.mark.parametrize("what", ["missing", "folder"])
+def test_a_file_that_cannot_be_read_hides_no_other(what: str, cli: Any, tmp_path: Path) -> None:
+    bad, unread = tmp_path / "bad.json", tmp_path / "x.json"
+    bad.write_text(CASES["a program"][0])
+    if what == "folder":
+        unread.mkdir()
+    done = cli("check", str(unread), str(bad), "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert found["checked"] == 2
+    assert [each["code"][:5] for each in found["findings"]] == ["WIF30", "WIF45"]
+    assert [each["file"] for each in found["findings"]] == [str(unread), str(bad)]
+
+
+def test_a_file_name_cannot_write_to_the_terminal(cli: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a\n::error::b\x1b[2J.json"
+    path.write_text("{}")
+    done = cli("check", str(path), "--json")
+    assert done.returncode == 1
+    assert "\x1b" not in done.stderr
+    assert not any(line.startswith("::") for line in done.stderr.splitlines())
+    assert json.loads(done.stdout)["findings"]
+
+
+def test_junit_is_xml_whatever_the_file_holds(cli: Any, tmp_path: Path) -> None:
+    path, junit = tmp_path / "a\x01b.json", tmp_path / "junit.xml"
+    path.write_text(json.dumps({"type": "\x00\x1b", "\ud800": 1, "x\x02": "\x03", "token_url": "\x04"}))
+    assert cli("check", str(path), "--junit", str(junit)).returncode == 1
+    assert ET.parse(junit).getroot().find("testsuite") is not None
 
 
 def test_without_a_file_it_does_not_say_that_all_is_well(cli: Any) -> None:

@@ -88,7 +88,8 @@ def test_the_eval_lines_of_readme(cli, google) -> None:
     )
     program = f'gcp-wif() {{ {__import__("sys").executable} -m gcp_wif "$@"; }}\n'
     del cli.env["BASH_ENV"]
-    done = subprocess.run(["bash", "-c", program + script], env=cli.env, capture_output=True, text=True, check=True)
+    env = cli.env | google.emulator.environ()  # else a config for the emulator is not used
+    done = subprocess.run(["bash", "-c", program + script], env=env, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [f"[{cli.home}/gcp_cred_config.json]", "[]"]
 
 

@@ -69,7 +69,7 @@ class Shell:
         return self(f'exec "{sys.executable}" -c "$CLIENT" {config}', self.home, CLIENT=CLIENT)
 
 
-def test_there_are_all_six_and_the_overview_names_them() -> None:
+def test_there_are_all_and_the_overview_names_them() -> None:
     assert [
         *("circleci-server", "committed-config", "direct-federation"),
         *("one-account", "several-accounts", "several-projects"),
@@ -77,7 +77,7 @@ def test_there_are_all_six_and_the_overview_names_them() -> None:
     overview = (EXAMPLES / "README.md").read_text()
     assert re.findall(r"^\| \[([a-z-]+)\]\(\1\)", overview, re.MULTILINE) == [
         *("one-account", "several-accounts", "several-projects"),
-        *("direct-federation", "circleci-server", "committed-config"),
+        *("direct-federation", "circleci-server", "python-api", "committed-config"),
     ]
 
 

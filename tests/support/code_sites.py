@@ -72,7 +72,8 @@ class _Package:
             return ({self.exit_codes[owner.name]} if owner and owner.name in self.exit_codes else set()), set()
         if name in ("ManifestProblem", "_say"):  # `_say` is how the readers of tables make one
             return {self.exit_codes["ManifestError"]}, set()
-        if name == "LintFinding":
+        of_a_report = name in ("add", "add_at") and _name(getattr(call.func, "value", call)) == "report"
+        if name == "LintFinding" or of_a_report:
             return set(), {1}
         if name == "Finding":
             words = {each.value for each in ast.walk(call) if isinstance(each, ast.Constant)}
@@ -111,6 +112,9 @@ def _classify(
     parents: dict[ast.AST, ast.AST],
     helpers: dict[str, list[ast.AST]],
 ) -> None:
+    if isinstance(above[0], ast.arguments):  # the code of a problem that is raised where nothing else is said
+        use.raised.add(package.exit_codes["InputError"])
+        return
     for call in (each for each in above if isinstance(each, ast.Call)):
         raised, reported = package.outcome(call, parents)
         for helper in helpers.get(_name(call.func), []) if not raised and not reported else []:

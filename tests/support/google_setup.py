@@ -34,8 +34,9 @@ class Google:
         self.emulator.provision(self.provider, **(setup | changes))
 
     def job(self, **claims) -> dict[str, str]:
-        """The variables of a job: the seed's four, and a token."""
+        """The variables of a job of CircleCI: the seed's four, and a token."""
         return {
+            "CIRCLECI": "true",
             "CIRCLE_OIDC_TOKEN": self.emulator.token(**claims),
             "GCP_PROJECT_ID": self.provider.project_number,
             "GCP_WIP_ID": self.provider.pool_id,

@@ -6,6 +6,9 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent import futures
+
+import grpc
 
 Behaviour = Callable[[socket.socket, threading.Event], None]
 """What happens on a connection behind its first request; the event is set when the test is over."""
@@ -138,3 +141,26 @@ def gzip_bomb(megabytes: int) -> bytes:
         for _ in range(megabytes):
             file.write(b" " * (1 << 20))
     return bytes(packed)
+
+
+def serving_grpc(reply: bytes):
+    """A gRPC server that answers every call with these bytes."""
+    import contextlib
+
+    class Handler(grpc.GenericRpcHandler):
+        def service(self, details):
+            return grpc.unary_unary_rpc_method_handler(lambda request, context: reply)
+
+    @contextlib.contextmanager
+    def run():
+        server = grpc.server(
+            futures.ThreadPoolExecutor(2), handlers=[Handler()], options=[("grpc.max_send_message_length", -1)]
+        )
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            server.stop(None).wait(10)
+
+    return run()

@@ -1,6 +1,12 @@
-"""gcp-wif as a process, with its memory and time: for what a hostile file or server makes of it."""
+"""The command line as a process whose memory and time are measured, for tests of bounds.
+
+Linux counts into a process's largest memory what it held before it called exec: a copy of its parent's. Pytest is
+large, so a small process stands between.
+"""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -8,14 +14,16 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-_RUN = """
-import os, resource, subprocess, sys
-done = subprocess.run(sys.argv[2:], stdin=subprocess.DEVNULL)
-os.write(int(sys.argv[1]), str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss).encode())
-sys.exit(done.returncode)
+_BETWEEN = """
+import os, sys
+report = int(sys.argv[1])
+child = os.fork()
+if not child:
+    os.close(report)
+    os.execv(sys.argv[2], sys.argv[2:])
+_, status, usage = os.wait4(child, 0)
+os.write(report, b"%d %d" % (os.waitstatus_to_exitcode(status), usage.ru_maxrss))
 """
-"""Between the test and the process: a process inherits the high-water mark of the one that starts it, and a test
-runner's is far above what is measured here."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +43,27 @@ class Measured:
 
 def measured(env: dict[str, str], *arguments: str) -> Measured:
     """Run gcp-wif; the caller's test has a time-out."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as peak:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as report:
         begun = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-S", "-c", _RUN, str(peak.fileno()), sys.executable, "-m", "gcp_wif", *arguments],
-            env=env, stdout=out, stderr=err, pass_fds=[peak.fileno()], check=False,
-        )  # fmt: skip
-        seconds = time.monotonic() - begun
+        command = [sys.executable, "-I", "-S", "-c", _BETWEEN, str(report.fileno())]
+        process = subprocess.Popen(
+            [*command, sys.executable, "-m", "gcp_wif", *arguments],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            pass_fds=[report.fileno()],
+            start_new_session=True,
+        )
+        try:
+            process.wait()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
         texts = []
-        for stream in (out, err, peak):
+        for stream in (out, err, report):
             stream.seek(0)
             texts.append(stream.read().decode("utf-8", "replace"))
-        return Measured(done.returncode, texts[0], texts[1], int(texts[2]) / 1024, seconds)
+        returncode, kilobytes = map(int, texts.pop().split())
+        return Measured(returncode, *texts, kilobytes / 1024, time.monotonic() - begun)

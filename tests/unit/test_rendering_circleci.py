@@ -13,14 +13,14 @@ from provisioned import MANIFEST
 
 from gcp_wif.errors import InputError
 from gcp_wif.manifest import Manifest
-from gcp_wif.rendering.circleci import render_circleci, render_orb
+from gcp_wif.rendering.ci_config import render_ci_config, render_snippet
 
 P = "1b7e2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b"
 HEAD = MANIFEST[: MANIFEST.index("[identities.deploy]")]
 
 
 def rendered(text: str, identity: str | None = None) -> str:
-    return render_circleci(Manifest.parse(text, origin="test"), "gcp-wif.toml", identity)
+    return render_ci_config("circleci", Manifest.parse(text, origin="test"), "gcp-wif.toml", identity)
 
 
 def config(text: str, identity: str | None = None) -> dict[str, Any]:
@@ -64,8 +64,8 @@ def test_the_same_bytes_and_how_to_make_them_again() -> None:
     assert text == rendered(MANIFEST)
     assert text.splitlines()[0] == "# Made by:  gcp-wif render circleci --manifest gcp-wif.toml"
     assert rendered(MANIFEST, "reader").splitlines()[0].endswith("--manifest gcp-wif.toml --identity reader")
-    assert render_orb().splitlines()[0] == "# Made by:  gcp-wif render orb"
-    assert all(line == line.rstrip() for line in (text + render_orb()).splitlines())
+    assert render_snippet("orb").splitlines()[0] == "# Made by:  gcp-wif render orb"
+    assert all(line == line.rstrip() for line in (text + render_snippet("orb")).splitlines())
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_any_branch_comes_out_as_it_is(branch: str) -> None:
         manifest = Manifest.parse(text, origin="test")
     except InputError:
         return  # a pattern, refs/…
-    (only,) = yaml.safe_load(render_circleci(manifest, "m"))["workflows"]["google-cloud"]["jobs"]
+    (only,) = yaml.safe_load(render_ci_config("circleci", manifest, "m"))["workflows"]["google-cloud"]["jobs"]
     (found,) = only["deploy"]["filters"]["branches"]["only"]
     if not branch.startswith("/"):
         assert found.replace("\\<<", "<<") == branch
@@ -161,7 +161,7 @@ def test_what_cannot_be_rendered() -> None:
 
 def test_shellcheck_has_nothing_to_say(require_client: Callable[..., str]) -> None:
     program = require_client("shellcheck", proves="that the steps are clean bash")
-    commands = yaml.safe_load(render_orb())["commands"]
+    commands = yaml.safe_load(render_snippet("orb"))["commands"]
     steps = [step for each in commands.values() for step in each["steps"]]
     steps += [step for job in config(MANIFEST)["jobs"].values() for step in job["steps"] if step != "checkout"]
     for step in steps:

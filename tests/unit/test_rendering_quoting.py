@@ -14,9 +14,10 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from gcp_wif.ci import system
 from gcp_wif.errors import InputError
 from gcp_wif.rendering.header import remade_by
-from gcp_wif.rendering.quoting import as_bash, as_circleci, as_comment, as_hcl, as_yaml, shell_line
+from gcp_wif.rendering.quoting import as_bash, as_comment, as_hcl, as_yaml, shell_line
 
 PIECES = [
     *("'", '"', "\\", "$", "${", "%{", "$${", "}", "<<", ">>", "\\<<", "<<<", "{{", "}}", "\n", "\r", "\t", " ", "#"),
@@ -47,7 +48,7 @@ def test_yaml(text: str) -> None:
 @given(TEXTS)
 @example("cat <<EOF <<<x \\<<")
 def test_circleci(text: str) -> None:
-    value = yaml.safe_load(f"a: {as_circleci(text)}")["a"]
+    value = yaml.safe_load(f"a: {as_yaml(system('circleci').escape(text))}")["a"]
     # CircleCI takes << for the beginning of an expression unless a backslash precedes it (its page on reusing config).
     found = re.findall(r"\\<<|<<", value)
     assert "<<" not in found

@@ -7,10 +7,12 @@ import typer
 
 from gcp_wif import secrets
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context, terminal
-from gcp_wif.config_lint import MAX_FILE_BYTES, LintFinding, check_text
+from gcp_wif.config_lint import LintFinding, check_text
+from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, MissingExtraError
 from gcp_wif.files import read_bounded
 from gcp_wif.job.context import Context
+from gcp_wif.limits import MAX_LINTED_BYTES
 
 if TYPE_CHECKING:
     from gcp_wif.manifest import Manifest
@@ -25,34 +27,55 @@ class _Options(OptionGroup):
     manifest: Annotated[
         str | None, typer.Option(metavar="FILE", help="Compare the configs with this manifest, too.")
     ] = None
-    allow_executable: Annotated[bool, typer.Option("--allow-executable", help="Take configs that run a program.")] = (
+    universe_domain: Annotated[
+        str | None, typer.Option(metavar="DOMAIN", help="Admit configs for this universe, beside googleapis.com.")
+    ] = None
+    allow_executable: Annotated[bool, typer.Option("--allow-executable", help="Admit configs that run a program.")] = (
         False
     )
-    junit: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write JUnit XML, as CircleCI's store_test_results reads it.")
-    ] = None
+    allow_host: Annotated[
+        list[str], typer.Option(metavar="HOST", help="Admit this host as one that hands out tokens; repeatable.")
+    ] = []  # noqa: RUF012 - Typer copies it
+    junit: Annotated[str | None, typer.Option(metavar="FILE", help="Write JUnit XML, as CI systems show it.")] = None
 
 
 @command(_Options, CommonOptions)
 def main(options: _Options, common: CommonOptions) -> None:
     """Lint committed credential configs and manifests, offline.
 
-    Exit code 1 where something is wrong: secrets, URLs that are not Google's, programs, forms that clients refuse,
-    project IDs for numbers, paths that are not absolute and, with --manifest, any difference from it.
+    Secrets, URLs that are not Google's, another universe, programs, forms that clients refuse, unknown fields, project
+    IDs for numbers, paths that are not absolute and, with --manifest, any difference from it. A FILE that cannot be
+    read does not keep the others from being checked; with no other finding the exit code is then 2.
     """
     out, context = terminal(common), run_context()
     if not options.files:
         raise InputError("No file is given.", hint="Name the configs and manifests to look at.", code="WIF450")
+    Endpoints.resolve({}, options.universe_domain)
     manifest: Manifest | None = None
     if options.manifest is not None:
         from gcp_wif.cli.manifests import read_manifest
 
         manifest = read_manifest(options.manifest, context)
     found: dict[str, list[LintFinding]] = {}
-    for name in options.files:
-        data = read_bounded(Path(context.cwd, name), MAX_FILE_BYTES, origin="check")
-        text = data.decode(errors="replace")
-        found[name] = list(check_text(name, text, manifest=manifest, allow_executable=options.allow_executable))
+    unread = 0
+    for given in options.files:
+        name = _printable(given)
+        try:
+            data = read_bounded(Path(context.cwd, given), MAX_LINTED_BYTES, origin="check")
+        except (InputError, ValueError) as error:
+            unread += 1
+            found[name] = [_unreadable(name, error)]
+            continue
+        lint = check_text(
+            name,
+            data,
+            manifest=manifest,
+            manifest_name=_printable(options.manifest or ""),
+            allow_executable=options.allow_executable,
+            universe_domain=options.universe_domain,
+            allow_hosts=tuple(options.allow_host),
+        )
+        found[name] = list(lint)
     findings = [each for several in found.values() for each in several]
     for each in findings:
         out.report(f"{each.file}:{each.line}: {each.code} {each.message}")
@@ -62,7 +85,18 @@ def main(options: _Options, common: CommonOptions) -> None:
         _write_junit(Path(context.cwd, options.junit), found, context)
     out.report(f"{len(found)} files, {len(findings)} findings")
     out.data({"checked": len(found), "findings": [_document(each) for each in findings]})
-    raise typer.Exit(1 if findings else 0)
+    raise typer.Exit(1 if len(findings) > unread else 2 if unread else 0)
+
+
+def _printable(name: str) -> str:
+    """A file's name for a terminal: a repository may hold names with line breaks or escape sequences."""
+    return name if name.isprintable() else ascii(name)[1:-1]
+
+
+def _unreadable(name: str, error: InputError | ValueError) -> LintFinding:
+    if not isinstance(error, InputError):  # a NUL in the name
+        return LintFinding("WIF303", name, 1, "No file can have this name.", "Name the configs and manifests.")
+    return LintFinding(error.code, name, 1, f"The file was not checked. {_printable(error.message)}", error.hint or "")
 
 
 def _document(finding: LintFinding) -> dict[str, Any]:

@@ -12,16 +12,26 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from gcp_wif import ci, issuers
+from gcp_wif.ci.export_format import ExportTarget
 from gcp_wif.cli.command import CommonOptions, command, terminal
 from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import MissingExtraError, RefusedError
-from gcp_wif.names import Principal, ProviderName
+from gcp_wif.issuers import DEFAULT
+from gcp_wif.manifest import Manifest
+from gcp_wif.manifest.writing import Draft, DraftIdentity, toml_text
+from gcp_wif.names import ProviderName
+from gcp_wif.subject_token import SubjectToken
+
+if TYPE_CHECKING:
+    from gcp_wif.emulator import Emulator
 
 __all__ = ["main"]
 
 _PROVIDER = ProviderName.parse(
-    "projects/123456789012/locations/global/workloadIdentityPools/circleci/providers/circleci-acme", origin="demo"
+    f"projects/123456789012/locations/global/workloadIdentityPools/{DEFAULT}/providers/{DEFAULT}-acme", origin="demo"
 )
 _ACCOUNT = "deploy@acme-prod.iam.gserviceaccount.com"
 _STEP_SECONDS = 120
@@ -48,22 +58,25 @@ def main(common: CommonOptions) -> None:
     except ImportError:
         raise MissingExtraError("emulator", command="demo") from None
     with tempfile.TemporaryDirectory(prefix="gcp-wif-demo-") as home, Emulator() as google:
-        out.say("1. Google, on loopback: a pool, a provider that trusts CircleCI, a service account, one binding")
+        system = ci.system(DEFAULT)
+        out.say(f"1. Google, on loopback: a pool, a provider that trusts {system.title}, an account, one binding")
         token = google.token()
-        claims = _provision(google, token)
+        shown = _provision(google, token)
         out.say(f"   emulator         {google.http}")
         out.say(f"   provider         {_PROVIDER}")
         out.say(f"   service account  {_ACCOUNT}")
-        out.say("2. A job of CircleCI: a V1 token, signed with a real RS256 key (claims, unverified)")
-        for name in ("iss", "aud", "sub", "oidc.circleci.com/vcs-ref"):
-            out.say(f"   {name:25} {claims[name]}")
-        job = _job_environment(home, token, google.environ())
+        out.say(f"2. A job of {system.title}: a token, signed with a real RS256 key (claims, unverified)")
+        for name, value in shown.items():
+            out.say(f"   {name:16} {value}")
+        place = system.sample_job(token, home)
+        job = {**_job_environment(home, google.environ()), **place}
         out.say("3. gcp-wif login")
         _step(out, [sys.executable, "-m", "gcp_wif", "login"], job)
-        _show_files(out, Path(home), job["BASH_ENV"])
-        out.say('4. In the next step, bash has sourced "$BASH_ENV": google.auth.default()')
-        # The variables of the login are gone, as they might be: only what BASH_ENV exports counts from here on.
-        next_step = {name: job[name] for name in ("HOME", "PATH", "BASH_ENV")} | google.environ()
+        _show_files(out, Path(home), system.export_target(job))
+        out.say("4. In the next step the exports are there: google.auth.default()")
+        # The variables of the login are gone, as they might be: only what it exported counts from here on.
+        kept = {name: value for name, value in place.items() if value != token}
+        next_step = {name: job[name] for name in ("HOME", "PATH")} | kept | google.environ()
         _step(out, ["bash", "-c", 'exec "$0" -c "$1"', sys.executable, _CLIENT], next_step)
         gcloud = shutil.which("gcloud")
         if gcloud:
@@ -83,32 +96,25 @@ def main(common: CommonOptions) -> None:
     out.data({"ok": True, "gcloud": bool(gcloud), "requests": requests})
 
 
-def _provision(google: "Emulator", token: str) -> dict[str, str]:  # type: ignore[name-defined]  # noqa: F821 - optional extra
-    from gcp_wif.subject_token import SubjectToken
-
+def _provision(google: "Emulator", token: str) -> dict[str, str]:
+    """Make Google as a manifest for exactly this token says; returns what the token says of itself."""
     claims = SubjectToken.parse(token, origin="demo").claims
-    project = str(claims["oidc.circleci.com/project-id"])
-    google.provision(
-        _PROVIDER,
-        issuer=str(claims["iss"]),
-        mapping={
-            "google.subject": "assertion.sub",
-            "attribute.project": "assertion['oidc.circleci.com/project-id']",
-        },
-        condition=f"attribute.project == '{project}'",
-        allowed_audiences=[str(claims["aud"])],
-        accounts={_ACCOUNT: [Principal.attribute(_PROVIDER.pool, "project", project)]},
+    profile = issuers.profile(DEFAULT)
+    rule = profile.rule_of(claims)
+    pool = {"project_id": "acme-prod", "project_number": _PROVIDER.project_number, "id": _PROVIDER.pool_id}
+    identity = DraftIdentity("deploy", _ACCOUNT, "acme-prod", rules=(rule,))
+    draft = Draft(
+        "demo", {"kind": DEFAULT, **profile.tenant_of(claims)}, pool, {"id": _PROVIDER.provider_id}, (identity,)
     )
-    return {name: str(value) for name, value in claims.items()}
+    google.provision_as(Manifest.parse(toml_text(draft), origin="demo"))
+    return {**{name: str(claims[name]) for name in ("iss", "aud", "sub")}, **rule}
 
 
-def _job_environment(home: str, token: str, emulator: Mapping[str, str]) -> dict[str, str]:
-    """Only what a CircleCI job has here: the seed's four variables and its token."""
+def _job_environment(home: str, emulator: Mapping[str, str]) -> dict[str, str]:
+    """Only what a job has besides what its CI system gives: four variables that name the provider and the account."""
     return {
         "HOME": home,
         "PATH": os.environ.get("PATH", os.defpath),
-        "BASH_ENV": f"{home}/bash_env",
-        "CIRCLE_OIDC_TOKEN": token,
         "GCP_PROJECT_ID": _PROVIDER.project_number,
         "GCP_WIP_ID": _PROVIDER.pool_id,
         "GCP_WIP_PROVIDER_ID": _PROVIDER.provider_id,
@@ -128,7 +134,7 @@ def _step(out: Terminal, arguments: list[str], env: Mapping[str, str]) -> None:
         raise RefusedError(f"This step failed with exit code {done.returncode}.", code="WIF604")
 
 
-def _show_files(out: Terminal, home: Path, shell_file: str) -> None:
+def _show_files(out: Terminal, home: Path, target: ExportTarget | None) -> None:
     for path in sorted(home.iterdir()):
         if path.is_file():
             mode = path.stat().st_mode & 0o777
@@ -136,5 +142,6 @@ def _show_files(out: Terminal, home: Path, shell_file: str) -> None:
     config = json.loads((home / "gcp_cred_config.json").read_text())
     for line in json.dumps(config, indent=2).splitlines():
         out.say(f"   | {line}")
-    for line in Path(shell_file).read_text().splitlines():
-        out.say(f"   $ {line}")
+    if target is not None and target.path is not None:
+        for line in target.path.read_text().splitlines():
+            out.say(f"   $ {line}")

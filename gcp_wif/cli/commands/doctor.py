@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, run_context, terminal
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
 from gcp_wif.cli.diagnosis import report_document, report_lines
-from gcp_wif.cli.options import ConfigFileOptions, TargetOptions
+from gcp_wif.cli.options import CiOptions, ConfigFileOptions, TargetOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import InputError, MissingExtraError
 from gcp_wif.files import write_new
@@ -21,7 +21,7 @@ __all__ = ["main"]
 
 class _Options(OptionGroup):
     token_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Variable with the token. [default: CIRCLE_OIDC_TOKEN, if set]")
+        str | None, typer.Option(metavar="NAME", help="Variable with the token. [default: what the CI system sets]")
     ] = None
     claims: Annotated[
         str | None, typer.Option(metavar="FILE", help="Claims as JSON, in place of a token: a dry run.")
@@ -52,15 +52,17 @@ class _Options(OptionGroup):
     html: Annotated[str | None, typer.Option(metavar="FILE", help="Write a page to keep as an artifact.")] = None
 
 
-@command(TargetOptions, ConfigFileOptions, _Options, CommonOptions)
-def main(target: TargetOptions, config: ConfigFileOptions, options: _Options, common: CommonOptions) -> None:
+@command(TargetOptions, ConfigFileOptions, _Options, CiOptions, CommonOptions)
+def main(
+    target: TargetOptions, config: ConfigFileOptions, options: _Options, ci: CiOptions, common: CommonOptions
+) -> None:
     """Say why Google refuses, on what evidence, and what fixes it.
 
     Shows the chain link by link, the first broken one last. From a job (its environment and files), a manifest
     (--manifest), Google (--live), or saved answers of gcloud. What was not seen is unknown. Exit code 1 where a link is
     broken.
     """
-    out, context = terminal(common), run_context()
+    out, context = terminal(common), ci.context()
     if options.explain is not None:
         from gcp_wif.cli.explanation import explain
 

@@ -4,12 +4,10 @@ from typing import Annotated
 
 import typer
 
-from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, run_context, terminal
-from gcp_wif.cli.job_steps import export_document, run_export, say_how_to_source
-from gcp_wif.cli.options import ConfigFileOptions, ExecutableOptions, ExportOptions
-from gcp_wif.errors import InputError
-from gcp_wif.job.export import STDOUT, gsutil_search_path, weak_project
-from gcp_wif.job.exports import exports, plain_lines
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
+from gcp_wif.cli.job_steps import check_stdout, export_document, run_export, say_how_to_source
+from gcp_wif.cli.options import CiOptions, ConfigFileOptions, ExecutableOptions, ExportOptions
+from gcp_wif.job.export import export_target, exports, gsutil_search_path, weak_project
 from gcp_wif.job.generate import config_path
 from gcp_wif.job.target import ProjectChoice
 from gcp_wif.job.trusted_config import read_trusted
@@ -22,23 +20,24 @@ class _Options(OptionGroup):
     project_id: Annotated[str | None, typer.Option(help="Project ID to export.")] = None
 
 
-@command(ConfigFileOptions, _Options, ExecutableOptions, ExportOptions, CommonOptions)
+@command(ConfigFileOptions, _Options, ExecutableOptions, ExportOptions, CiOptions, CommonOptions)
 def main(
     chosen: ConfigFileOptions,
     options: _Options,
     executable: ExecutableOptions,
     sink: ExportOptions,
+    ci: CiOptions,
     common: CommonOptions,
 ) -> None:
-    """Hand the variables to the job's next steps, through $BASH_ENV.
+    """Hand the variables to the job's next steps.
 
-    Lines are appended once; a changed value wins; other lines are never touched. A config that leads elsewhere than to
-    Google, or runs a program that is not gcp-wif, is refused. For the present shell:
+    In the CI system's own way. Lines are appended once; a changed value wins; other lines are never touched. A config
+    that leads elsewhere than to Google, or runs a program that is not gcp-wif, is refused. For the present shell:
     eval "$(gcp-wif export --to stdout)".
     """
-    out, context = terminal(common), run_context()
-    if common.as_json and sink.to == STDOUT:
-        raise InputError("--json and --to stdout both want stdout.", code="WIF110")
+    out, context = terminal(common), ci.context()
+    target = export_target(sink.to, context)
+    check_stdout(target, common)
     where = endpoints(context, out, chosen.universe_domain)
     config = config_path(chosen.output_file, context)
     trusted = read_trusted(config, where, context.program, allow_executable=executable.allow_executable)
@@ -46,9 +45,9 @@ def main(
     if options.project_id is not None:
         project = ProjectChoice(ProjectId.parse(options.project_id, origin="--project-id"), explicit=True)
     wanted = exports(config, project, executables=trusted.executables, boto_path=gsutil_search_path(config, context))
-    if sink.to == STDOUT:
-        out.raw(plain_lines(wanted, context.environ))
+    if target.path is None:
+        out.raw(target.format.printed(wanted, context.environ))
         return
-    done = run_export(config, wanted, sink, context, out)
-    say_how_to_source(done, sink, context, out)
+    done = run_export(config, wanted, target, context, out)
+    say_how_to_source(done, target, context, out)
     out.data(export_document(done))

@@ -1,19 +1,20 @@
 """`gcp-wif generate`."""
 
-from gcp_wif.cli.command import CommonOptions, command, endpoints, run_context, terminal
+from gcp_wif.cli.command import CommonOptions, command, endpoints, terminal
 from gcp_wif.cli.job_steps import run_generate
-from gcp_wif.cli.options import ConfigFileOptions, GenerateOptions, TargetOptions, TokenOptions
+from gcp_wif.cli.options import CiOptions, ConfigFileOptions, GenerateOptions, TargetOptions, TokenOptions
 from gcp_wif.cli.targets import choose_target
 
 __all__ = ["main"]
 
 
-@command(TargetOptions, GenerateOptions, ConfigFileOptions, TokenOptions, CommonOptions)
+@command(TargetOptions, GenerateOptions, ConfigFileOptions, TokenOptions, CiOptions, CommonOptions)
 def main(
     target: TargetOptions,
     options: GenerateOptions,
     config: ConfigFileOptions,
     token: TokenOptions,
+    ci: CiOptions,
     common: CommonOptions,
 ) -> None:
     """Write the token file and the credential config.
@@ -21,7 +22,7 @@ def main(
     Client libraries read them. Both files are private (mode 0600) and are replaced together or not at all. The config
     equals what gcloud's create-cred-config writes for the same flags.
     """
-    out, context = terminal(common), run_context()
+    out, context = terminal(common), ci.context()
     where = endpoints(context, out, config.universe_domain)
     _, document = run_generate(choose_target(target, context), (options, config, token), where, context, out)
     out.data(document)

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, run_context, terminal
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
 from gcp_wif.cli.job_steps import (
+    check_stdout,
     export_document,
     run_export,
     run_generate,
@@ -16,6 +17,7 @@ from gcp_wif.cli.job_steps import (
     verify_document,
 )
 from gcp_wif.cli.options import (
+    CiOptions,
     ConfigFileOptions,
     ExecutableOptions,
     ExportOptions,
@@ -26,8 +28,7 @@ from gcp_wif.cli.options import (
 from gcp_wif.cli.targets import choose_target
 from gcp_wif.credential_config import CredentialConfig
 from gcp_wif.errors import InputError, RefusedError
-from gcp_wif.job.export import STDOUT, gsutil_search_path, shell_file
-from gcp_wif.job.exports import exports, plain_lines
+from gcp_wif.job.export import export_target, exports, gsutil_search_path
 from gcp_wif.job.trusted_config import TrustedConfig, judge
 
 __all__ = ["main"]
@@ -47,6 +48,7 @@ class _Options(OptionGroup):
     TokenOptions,
     ExecutableOptions,
     ExportOptions,
+    CiOptions,
     _Options,
     CommonOptions,
 )
@@ -57,6 +59,7 @@ def main(
     token: TokenOptions,
     executable: ExecutableOptions,
     export: ExportOptions,
+    ci: CiOptions,
     login: _Options,
     common: CommonOptions,
 ) -> None:
@@ -65,22 +68,20 @@ def main(
     A refused login takes its exports back. Where CLOUDSDK_AUTH_ACCESS_TOKEN is set the job is authenticated already,
     and nothing is done unless --force.
     """
-    out, context = terminal(common), run_context()
+    out, context = terminal(common), ci.context()
     if context.environ.get(_AUTHENTICATED_VARIABLE) and not login.force:
         out.say(f"{_AUTHENTICATED_VARIABLE} is set: this job is authenticated already. Nothing was done; see --force.")
         out.data({"already_authenticated": True, "generate": None, "export": None, "verify": None})
         return
-    if common.as_json and export.to == STDOUT:
-        raise InputError("--json and --to stdout both want stdout.", code="WIF110")
     if options.config_only and login.verify:
         raise InputError(
             "--config-only writes no token, so there is nothing to verify.",
             hint="Use `gcp-wif generate --config-only` to write a config to commit, or add --no-verify.",
             code="WIF110",
         )
+    sink = export_target(export.to, context)  # refused before anything is written
+    check_stdout(sink, common)
     where = endpoints(context, out, config.universe_domain)
-    if export.to != STDOUT:
-        shell_file(export.to, context)  # refused before anything is written
     chosen = choose_target(target, context)
     allow = executable.allow_executable
 
@@ -94,9 +95,9 @@ def main(
         executables=usable(written.config).executables,
         boto_path=gsutil_search_path(written.config_path, context),
     )
-    exported = None if export.to == STDOUT else run_export(written.config_path, wanted, export, context, out)
+    exported = None if sink.path is None else run_export(written.config_path, wanted, sink, context, out)
     if exported is not None:
-        out.so_far += f" The exports stand in {exported.shell_file}."
+        out.so_far += f" The exports stand in {exported.path}."
     verified = None
     if login.verify:
         try:
@@ -108,9 +109,9 @@ def main(
         for line in verified_lines(verified):
             out.say(line)
     if exported is None:  # last, so that `eval` gets nothing from a login that is refused
-        out.raw(plain_lines(wanted, context.environ))
+        out.raw(sink.format.printed(wanted, context.environ))
         return
-    say_how_to_source(exported, export, context, out)
+    say_how_to_source(exported, sink, context, out)
     out.data(
         {
             "already_authenticated": False,

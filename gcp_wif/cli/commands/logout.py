@@ -4,12 +4,10 @@ from typing import Annotated
 
 import typer
 
-from gcp_wif.ci import circleci
-from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context, terminal
-from gcp_wif.cli.options import ExportOptions
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, terminal
+from gcp_wif.cli.options import CiOptions, ExportOptions
 from gcp_wif.errors import InputError
-from gcp_wif.job.export import STDOUT, shell_file
-from gcp_wif.job.exports import unset_words
+from gcp_wif.job.export import STDOUT, export_target
 from gcp_wif.job.generate import config_path
 from gcp_wif.job.logout import logout
 
@@ -23,21 +21,20 @@ class _Options(OptionGroup):
     ] = None
 
 
-@command(_Options, ExportOptions, CommonOptions)
-def main(options: _Options, export: ExportOptions, common: CommonOptions) -> None:
+@command(_Options, ExportOptions, CiOptions, CommonOptions)
+def main(options: _Options, export: ExportOptions, ci: CiOptions, common: CommonOptions) -> None:
     """Remove what login wrote, and nothing else.
 
     That is the token file, the credential config and the export lines. With --to stdout it prints the `unset` for the
     present shell: eval "$(gcp-wif logout --to stdout)".
     """
-    out, context = terminal(common), run_context()
-    to_stdout = export.to == STDOUT
-    if common.as_json and to_stdout:
+    out, context = terminal(common), ci.context()
+    if common.as_json and export.to == STDOUT:
         raise InputError("--json and --to stdout both want stdout.", code="WIF110")
     out.so_far = "Run it again to remove what is left."
-    known = not to_stdout and (export.to is not None or circleci.shell_file(context.environ) is not None)
-    config = config_path(options.output_file, context)
-    done = logout(config, shell_file(export.to, context) if known else None, context.roots)
+    known = export.to is not None or context.system.export_target(context.environ) is not None
+    target = export_target(export.to, context) if known else None
+    done = logout(config_path(options.output_file, context), target, context)
     for warning in done.warnings:
         out.warn(warning)
     for path in done.removed:
@@ -46,8 +43,8 @@ def main(options: _Options, export: ExportOptions, common: CommonOptions) -> Non
         out.say(f"exports removed    {done.shell_file}")
     if not done.removed and not done.shell_file:
         out.say("There was nothing to remove.")
-    if to_stdout:
-        out.raw(unset_words())
+    if target is not None and target.path is None and not common.as_json:
+        out.raw(target.format.unset())
     out.data(
         {
             "removed": [str(path) for path in done.removed],

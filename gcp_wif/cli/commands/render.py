@@ -11,28 +11,30 @@ from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import InputError, MissingExtraError, shown
 from gcp_wif.install import install_command, is_command
 from gcp_wif.limits import INSTALL_CHARACTERS
+from gcp_wif.rendering.ci_config import config_kinds, render_ci_config, render_snippet, snippets
 
 if TYPE_CHECKING:
     from gcp_wif.rendering.terraform import Existing
 
 __all__ = ["main"]
 
-_KINDS = ("circleci", "orb", "terraform", "gcloud")
+_CONFIGS, _SNIPPETS = config_kinds(), snippets()
+_KINDS = (*_CONFIGS, *_SNIPPETS, "terraform", "gcloud")
 
 
 class _Options(OptionGroup):
-    what: Annotated[str, typer.Argument(metavar="circleci|orb|terraform|gcloud", help="What to render.")] = ""
+    what: Annotated[str, typer.Argument(metavar="|".join(_KINDS), help="What to render.")] = ""
     manifest: Annotated[
         str | None, typer.Option(metavar="FILE", help="The manifest. [default: gcp-wif.toml here or in a folder above]")
     ] = None
     identity: Annotated[
-        str | None, typer.Option(metavar="NAME", help="With circleci: a job for this identity alone.")
+        str | None, typer.Option(metavar="NAME", help="With a CI system: a job for this identity alone.")
     ] = None
     install: Annotated[
         str | None,
         typer.Option(
             metavar="COMMAND",
-            help="With circleci or orb: how a job installs gcp-wif. [default: the manifest's]",
+            help="With a CI system: how a job installs gcp-wif. [default: the manifest's]",
         ),
     ] = None
     output_file: Annotated[str | None, typer.Option(metavar="PATH", help="Where to write. [default: stdout]")] = None
@@ -48,8 +50,8 @@ class _Options(OptionGroup):
 def main(options: _Options, common: CommonOptions) -> None:
     """Print what to commit, made from the manifest.
 
-    CircleCI's config, its two commands (the orb needs no manifest), Terraform, or a gcloud script. The same manifest
-    gives the same bytes. With --json and --output-file, prints what was written.
+    The config of a CI system, a piece of one (which needs no manifest), Terraform, or a gcloud script. The same
+    manifest gives the same bytes. With --json and --output-file, prints what was written.
     """
     out = terminal(common)
     _check(options, as_json=common.as_json)
@@ -77,10 +79,10 @@ def _check(options: _Options, *, as_json: bool) -> None:
         kinds = ", ".join(_KINDS)
         raise InputError(f"render makes one of {kinds}, not {shown(options.what)}.", code="WIF731")
     belongs = {
-        "--identity": (options.identity is not None, ("circleci",)),
+        "--identity": (options.identity is not None, _CONFIGS),
         "--import-existing": (options.import_existing, ("terraform",)),
-        "--install": (options.install is not None, ("circleci", "orb")),
-        "--manifest": (options.manifest is not None, ("circleci", "terraform", "gcloud")),
+        "--install": (options.install is not None, (*_CONFIGS, *_SNIPPETS)),
+        "--manifest": (options.manifest is not None, (*_CONFIGS, "terraform", "gcloud")),
     }
     for flag, (given, where) in belongs.items():
         if given and options.what not in where:
@@ -98,16 +100,12 @@ def _check(options: _Options, *, as_json: bool) -> None:
 
 
 def _rendered(options: _Options, out: Terminal) -> str:
-    if options.what == "orb":
-        from gcp_wif.rendering.circleci import render_orb
-
-        return render_orb(options.install)
+    if options.what in _SNIPPETS:
+        return render_snippet(options.what, options.install)
     name = options.manifest or MANIFEST_NAME  # as the text says it, the same from every folder of a repository
     manifest = read_manifest(options.manifest, run_context())
-    if options.what == "circleci":
-        from gcp_wif.rendering.circleci import render_circleci
-
-        return render_circleci(manifest, name, options.identity, options.install)
+    if options.what in _CONFIGS:
+        return render_ci_config(options.what, manifest, name, options.identity, options.install)
     try:
         from gcp_wif.desired import from_manifest
         from gcp_wif.rendering.gcloud import render_gcloud

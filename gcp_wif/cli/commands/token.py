@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from gcp_wif import secrets
-from gcp_wif.cli.command import CommonOptions, OptionGroup, command, run_context, terminal
-from gcp_wif.cli.options import TokenOptions
+from gcp_wif.cli.command import CommonOptions, OptionGroup, command, terminal
+from gcp_wif.cli.options import CiOptions, TokenOptions
 from gcp_wif.cli.output import JSON_VERSION, Terminal
 from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE
 from gcp_wif.errors import GcpWifError
@@ -25,8 +25,8 @@ class _Options(OptionGroup):
     ] = False
 
 
-@command(TokenOptions, _Options, CommonOptions)
-def main(token: TokenOptions, options: _Options, common: CommonOptions) -> None:
+@command(TokenOptions, _Options, CiOptions, CommonOptions)
+def main(token: TokenOptions, options: _Options, ci: CiOptions, common: CommonOptions) -> None:
     """Print a fresh subject token on stdout: its output is a secret.
 
     With --executable-response it is the program of an executable credential source (AIP-4117): clients merge stderr
@@ -34,10 +34,10 @@ def main(token: TokenOptions, options: _Options, common: CommonOptions) -> None:
     """
     if options.executable_response:
         logging.disable()
-        _answer(token)
+        _answer(token, ci)
         return
     out = terminal(common)
-    checked = _obtain(token)
+    checked = _obtain(token, ci)
     for warning in checked.warnings:
         out.warn(warning)
     text = checked.token.reveal()
@@ -57,22 +57,15 @@ def _document(text: str, token: TokenOptions, checked: CheckedToken) -> bytes:
     return json.dumps(result, indent=2).encode() + b"\n"
 
 
-def _obtain(token: TokenOptions) -> CheckedToken:
-    context = run_context()
-    return obtain_token(
-        token.flags(),
-        context.environ,
-        context.stdin,
-        now=context.clock(),
-        subject_token_type=token.subject_token_type or DEFAULT_TOKEN_TYPE,
-        run=context.run,
-    )
+def _obtain(token: TokenOptions, ci: CiOptions) -> CheckedToken:
+    kind = token.subject_token_type or DEFAULT_TOKEN_TYPE
+    return obtain_token(token.flags(), ci.context(), subject_token_type=kind)
 
 
-def _answer(token: TokenOptions) -> None:
+def _answer(token: TokenOptions, ci: CiOptions) -> None:
     out = Terminal(quiet=True)
     try:
-        checked = _obtain(token)
+        checked = _obtain(token, ci)
     except GcpWifError as error:
         message = secrets.hide(f"{error.message} {error.hint or ''}".rstrip())
         out.raw(json.dumps({"version": 1, "success": False, "code": error.code, "message": message}).encode() + b"\n")

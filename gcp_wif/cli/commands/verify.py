@@ -1,21 +1,21 @@
 """`gcp-wif verify`."""
 
-from gcp_wif.cli.command import CommonOptions, command, endpoints, run_context, terminal
+from gcp_wif.cli.command import CommonOptions, command, endpoints, terminal
 from gcp_wif.cli.job_steps import run_verify, verified_lines, verify_document
-from gcp_wif.cli.options import ConfigFileOptions, ExecutableOptions
+from gcp_wif.cli.options import CiOptions, ConfigFileOptions, ExecutableOptions
 from gcp_wif.job.generate import config_path
 
 __all__ = ["main"]
 
 
-@command(ConfigFileOptions, ExecutableOptions, CommonOptions)
-def main(config: ConfigFileOptions, executable: ExecutableOptions, common: CommonOptions) -> None:
+@command(ConfigFileOptions, ExecutableOptions, CiOptions, CommonOptions)
+def main(config: ConfigFileOptions, executable: ExecutableOptions, ci: CiOptions, common: CommonOptions) -> None:
     """Do one real exchange, and say what Google granted.
 
     With the credential config, impersonation included. A refusal is explained (exit code 1); a service that cannot be
     reached is exit code 3, after bounded retries.
     """
-    out, context = terminal(common), run_context()
+    out, context = terminal(common), ci.context()
     where = endpoints(context, out, config.universe_domain)
     path = config_path(config.output_file, context)
     done = run_verify(path, where, context, out, allow_executable=executable.allow_executable)

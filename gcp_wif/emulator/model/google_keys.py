@@ -75,7 +75,7 @@ class GoogleKeys:
         self._keys: dict[str, SigningKey] = {}
 
     @property
-    def id_tokens(self) -> SigningKey:
+    def identity(self) -> SigningKey:
         """The key of ``https://accounts.google.com``."""
         return self._key("", "federated-signon.system.gserviceaccount.com")
 

@@ -12,12 +12,12 @@ __all__ = ["account_certificates", "account_keys", "google_certificates", "googl
 
 def google_certificates(call: Call) -> Answer:
     """``GET /oauth2/v1/certs``: PEM certificates by key ID."""
-    return _certificates(call.keys.id_tokens)
+    return _certificates(call.keys.identity)
 
 
 def google_keys(call: Call) -> Answer:
     """``GET /oauth2/v3/certs``: a JWKS."""
-    return {"keys": [call.keys.id_tokens.public_jwk()]}
+    return {"keys": [call.keys.identity.public_jwk()]}
 
 
 def account_certificates(call: Call, account: str) -> Answer:

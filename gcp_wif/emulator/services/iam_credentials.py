@@ -71,7 +71,7 @@ def generate_id_token(call: Call, project: str, account: str) -> Answer:
     if body.get("includeEmail"):
         claims |= {"email": found.email, "email_verified": True}
     now = int(call.state.clock.now())
-    return {"token": call.keys.id_tokens.sign_jwt(json.dumps({**claims, "iat": now, "exp": now + _HOUR}))}
+    return {"token": call.keys.identity.sign_jwt(json.dumps({**claims, "iat": now, "exp": now + _HOUR}))}
 
 
 def sign_blob(call: Call, project: str, account: str) -> Answer:

@@ -8,17 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gcp_wif.job.export import export
-from gcp_wif.job.exports import (
-    CREDENTIALS_VARIABLES,
-    PROJECT_VARIABLES,
-    append_lines,
-    block_removed,
-    exports,
-    own_lines_removed,
-    plain_lines,
-    unset_words,
-)
+from gcp_wif.ci.export_format import CREDENTIALS_VARIABLES, PROJECT_VARIABLES, ExportTarget, block_removed
+from gcp_wif.ci.shell_format import SHELL
+from gcp_wif.job.export import export, exports
 from gcp_wif.job.target import ProjectChoice
 from gcp_wif.names import ProjectId
 
@@ -64,21 +56,21 @@ names = st.binary(min_size=1, max_size=40).filter(lambda data: b"\0" not in data
 def test_any_path_comes_back_exactly(name: bytes) -> None:
     path = Path(b"/p/".decode() + name.decode("utf-8", "surrogateescape"))
     wanted = exports(path, WEAK)
-    content = append_lines(b"", wanted, {})
+    content = SHELL.appended(b"", wanted, {})
     assert content.count(b"\n") == 5
     for variable in CREDENTIALS_VARIABLES:
         assert bash(content, variable) == os.fsencode(path)  # a Path has lost a lone dot by then
-        assert bash(plain_lines(wanted, {}), variable) == os.fsencode(path)
-    assert append_lines(content, wanted, {}) == b""
-    assert own_lines_removed(content) == b""
+        assert bash(SHELL.printed(wanted, {}), variable) == os.fsencode(path)
+    assert SHELL.appended(content, wanted, {}) == b""
+    assert SHELL.ended(content, {}) == (b"", b"")
 
 
 @pytest.mark.parametrize("shell", ["bash", "sh"])
 def test_plain_lines_are_for_any_shell_and_can_be_ended(shell: str) -> None:
-    script = plain_lines(exports(Path("/a b"), WEAK), {})
+    script = SHELL.printed(exports(Path("/a b"), WEAK), {})
     assert bash(script, "GOOGLE_APPLICATION_CREDENTIALS", shell=shell) == b"/a b"
-    assert bash(script + unset_words(), "GOOGLE_APPLICATION_CREDENTIALS", shell=shell) == b"UNSET"
-    assert bash(script + unset_words(), "GCLOUD_PROJECT", shell=shell) == b"UNSET"
+    assert bash(script + SHELL.unset(), "GOOGLE_APPLICATION_CREDENTIALS", shell=shell) == b"UNSET"
+    assert bash(script + SHELL.unset(), "GCLOUD_PROJECT", shell=shell) == b"UNSET"
 
 
 @pytest.mark.parametrize(
@@ -98,61 +90,62 @@ def test_plain_lines_are_for_any_shell_and_can_be_ended(shell: str) -> None:
 )
 def test_others_lines_stay_and_ours_count(content: bytes) -> None:
     wanted = exports(CONFIG, None)
-    added = append_lines(content, wanted, {})
+    added = SHELL.appended(content, wanted, {})
     assert bash((content + added).replace(b"\xff\xfe not text", b""), "GOOGLE_APPLICATION_CREDENTIALS") == bytes(CONFIG)
-    assert append_lines(content + added, wanted, {}) == b""
-    assert own_lines_removed(content + added).startswith(content)
-    assert own_lines_removed(content) == content
+    assert SHELL.appended(content + added, wanted, {}) == b""
+    assert SHELL.ended(content + added, {})[0].startswith(content)
+    assert SHELL.ended(content, {}) == (content, b"")
 
 
 def test_a_changed_value_wins_and_so_does_the_change_back() -> None:
     content = b""
     for path in (Path("/a"), Path("/b"), Path("/a"), Path("/a")):
-        content += append_lines(content, exports(path, None), {})
+        content += SHELL.appended(content, exports(path, None), {})
         assert bash(content, "GOOGLE_APPLICATION_CREDENTIALS") == bytes(path)
     assert content.count(b"\n") == 6
 
 
 def test_a_foreign_line_behind_ours_is_overruled() -> None:
     wanted = exports(CONFIG, None)
-    content = append_lines(b"", wanted, {}) + b"export GOOGLE_APPLICATION_CREDENTIALS=/theirs\n"
-    content += append_lines(content, wanted, {})
+    content = SHELL.appended(b"", wanted, {}) + b"export GOOGLE_APPLICATION_CREDENTIALS=/theirs\n"
+    content += SHELL.appended(content, wanted, {})
     assert bash(content, "GOOGLE_APPLICATION_CREDENTIALS") == bytes(CONFIG)
-    assert append_lines(content, wanted, {}) == b""
+    assert SHELL.appended(content, wanted, {}) == b""
 
 
 @pytest.mark.parametrize("name", PROJECT_VARIABLES)
 def test_a_guessed_project_gives_way(name: str) -> None:
     for environ, content in (({name: "theirs"}, b""), ({}, b"export " + name.encode() + b"=theirs\n")):
-        after = content + append_lines(content, exports(CONFIG, WEAK), environ)
+        after = content + SHELL.appended(content, exports(CONFIG, WEAK), environ)
         assert bash(after, name, environ) == b"theirs"
         others = set(PROJECT_VARIABLES) - {name}
         assert {bash(after, other, environ) for other in others} == {b"acme-prod"}
-        named = content + append_lines(content, exports(CONFIG, EXPLICIT), environ)
+        named = content + SHELL.appended(content, exports(CONFIG, EXPLICIT), environ)
         assert bash(named, name, environ) == b"acme-prod"
 
 
 def test_a_guess_of_our_own_is_replaced_by_the_next_one() -> None:
-    content = append_lines(b"", exports(CONFIG, ProjectChoice(ProjectId("acme-old"), explicit=False)), {})
+    content = SHELL.appended(b"", exports(CONFIG, ProjectChoice(ProjectId("acme-old"), explicit=False)), {})
     sourced = dict.fromkeys(PROJECT_VARIABLES, "acme-old")
-    content += append_lines(content, exports(CONFIG, WEAK), sourced)
+    content += SHELL.appended(content, exports(CONFIG, WEAK), sourced)
     assert {bash(content, name) for name in PROJECT_VARIABLES} == {b"acme-prod"}
 
 
 def test_lines_that_a_tool_has_given_a_carriage_return_are_still_ours() -> None:
     wanted = exports(CONFIG, WEAK)
-    content = append_lines(b"", wanted, {}).replace(b"\n", b"\r\n")
+    content = SHELL.appended(b"", wanted, {}).replace(b"\n", b"\r\n")
     assert bash(content, "GOOGLE_APPLICATION_CREDENTIALS") == bytes(CONFIG)
-    assert append_lines(content, wanted, {}) == b""
-    assert own_lines_removed(content) == b""
+    assert SHELL.appended(content, wanted, {}) == b""
+    assert SHELL.ended(content, {}) == (b"", b"")
 
 
 def test_the_file_is_made_appended_once_and_followed_through_a_link(tmp_path: Path) -> None:
     shell, link = tmp_path / "env", tmp_path / "link"
     link.symlink_to(shell)
-    assert export(CONFIG, exports(CONFIG, WEAK), shell, {}).added == 5
+    target = ExportTarget(SHELL)
+    assert export(CONFIG, exports(CONFIG, WEAK), shell, target, {}).added == 5
     before = shell.read_bytes()
-    assert export(CONFIG, exports(CONFIG, WEAK), link, {}).added == 0
+    assert export(CONFIG, exports(CONFIG, WEAK), link, target, {}).added == 0
     assert shell.read_bytes() == before
     assert link.is_symlink()
 
@@ -163,7 +156,7 @@ def test_the_file_is_made_appended_once_and_followed_through_a_link(tmp_path: Pa
 @example(b"", b"")
 def test_what_a_refused_login_takes_back(before: bytes, later: bytes) -> None:
     """Everybody else's bytes stay; where somebody appended meanwhile, on a line of their own."""
-    block = append_lines(before, exports(CONFIG, None), {})
+    block = SHELL.appended(before, exports(CONFIG, None), {})
     assert block
     assert block_removed(before + block, block) == before
     assert block_removed(before, block) == before

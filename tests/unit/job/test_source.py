@@ -5,11 +5,11 @@ import pytest
 from gcp_wif.credential_config import ExecutableSource, FileSource, TokenFormat, UrlSource
 from gcp_wif.errors import InputError
 from gcp_wif.job.flags import SourceFlags
-from gcp_wif.job.source import choose_source
+from gcp_wif.job.source import Folder, choose_source
 
 
 def choose(keep_path: bool = False, home: str | None = "/home/ci", **flags):
-    return choose_source(SourceFlags(**flags), home=home, cwd="/job", keep_path=keep_path)
+    return choose_source(SourceFlags(**flags), folder=Folder(home), cwd="/job", keep_path=keep_path)
 
 
 def refusal(**flags) -> InputError:

@@ -5,11 +5,13 @@ import os
 import subprocess
 
 import pytest
+from google_setup import PROVIDER
 
 from gcp_wif.credential_config import FileSource, TokenFormat
 from gcp_wif.errors import InputError, UnavailableError
 from gcp_wif.issuers import profile
 from gcp_wif.job.flags import TokenFlags
+from gcp_wif.job.target import Target
 from gcp_wif.job.tokens import obtain_token, read_token_file
 
 ORG = "8f3c1d52-6a0b-4c7e-9d21-5b7f3e9a1c04"
@@ -18,17 +20,10 @@ ORG = "8f3c1d52-6a0b-4c7e-9d21-5b7f3e9a1c04"
 @pytest.fixture
 def obtain(run_context, make_jwt):
     def run(environ=None, given=b"", program=None, issuer=None, token_type=None, **flags):
-        context = run_context(environ, given)
+        context = run_context({"CIRCLECI": "true"} | (environ or {}), given, run=program)
         kinds = {} if token_type is None else {"subject_token_type": token_type}
-        return obtain_token(
-            TokenFlags(**flags),
-            context.environ,
-            context.stdin,
-            now=context.clock(),
-            issuer=issuer,
-            run=program,
-            **kinds,
-        )
+        target = Target(PROVIDER, None, issuer=issuer) if issuer else None
+        return obtain_token(TokenFlags(**flags), context, target, **kinds)
 
     return run
 

@@ -1,0 +1,79 @@
+"""What a job hands to its next steps: the variables, and the interface of the formats that CI systems read. Pure."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["VARIABLES", "Export", "ExportFormat", "ExportTarget", "block_removed"]
+
+CREDENTIALS_VARIABLES = ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE")
+PROJECT_VARIABLES = ("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT", "GCLOUD_PROJECT")
+ALLOW_VARIABLE = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"
+GSUTIL_VARIABLE = "BOTO_PATH"
+VARIABLES = (*CREDENTIALS_VARIABLES, *PROJECT_VARIABLES, ALLOW_VARIABLE, GSUTIL_VARIABLE)
+"""All that gcp-wif ever exports, so that its own lines can be told from everybody else's."""
+
+
+class Export(NamedTuple):
+    """One variable; ``weak`` where it must not replace a value that somebody else has set."""
+
+    name: str
+    value: str
+    weak: bool = False
+
+
+class ExportFormat:
+    """How a file, or the output of a step, says variables. Each function is pure: bytes in, bytes out."""
+
+    def appended(self, content: bytes, wanted: tuple[Export, ...], environ: Mapping[str, str]) -> bytes:
+        """What must be appended to a file so that each wanted variable has its value in the steps that read it.
+
+        Args:
+            content: the file as it is.
+            wanted: the exports.
+            environ: the job's environment, which earlier steps may have set.
+        """
+        raise NotImplementedError
+
+    def ended(self, content: bytes, environ: Mapping[str, str]) -> tuple[bytes, bytes]:
+        """The file without what `appended` has written, and what must be appended to end what earlier steps set."""
+        raise NotImplementedError
+
+    def printed(self, wanted: tuple[Export, ...], environ: Mapping[str, str]) -> bytes:
+        """The exports on standard output, for whoever reads that."""
+        raise NotImplementedError
+
+    def unset(self) -> bytes:
+        """What ends them, on standard output."""
+        raise NotImplementedError
+
+
+class ExportTarget(NamedTuple):
+    """Where the exports of a job go.
+
+    Attributes:
+        format: how they are written there.
+        path: the file; ``None`` where the CI system reads them from the step's standard output.
+        now: what a person runs to have them in this step, too; empty where the next step alone can have them.
+        warning: why the next steps may not read it, and what to do; empty where they do.
+    """
+
+    format: ExportFormat
+    path: Path | None = None
+    now: str = ""
+    warning: str = ""
+
+
+def block_removed(content: bytes, block: bytes) -> bytes:
+    """The file without what one run appended; unchanged where that is not there as it was written.
+
+    Args:
+        content: the file as it is.
+        block: what `ExportFormat.appended` gave. Where somebody has appended behind it, the newline that ends a last
+            line of theirs stays.
+    """
+    if not block or block not in content:
+        return content
+    before, _, after = content.rpartition(block)
+    seam = block[: len(block) - len(block.lstrip(b"\n"))]
+    return before + (seam if after else b"") + after
