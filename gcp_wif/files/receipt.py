@@ -11,6 +11,7 @@ Its lock is held while the files are replaced, so that runs which share a ``$HOM
 
 import contextlib
 import fcntl
+import importlib
 import json
 import os
 import re
@@ -54,9 +55,12 @@ class Fact(NamedTuple):
 
 def sha256(data: bytes) -> str:
     """The SHA-256 of ``data`` in hexadecimal."""
-    import hashlib  # 2 ms, of which a run that writes no receipt has no need
-
-    return hashlib.sha256(data).hexdigest()
+    # hashlib loads OpenSSL, 2 ms of each step of a job. CPython's own module, which hashlib falls back to and `random`
+    # takes for the same reason, is called `_sha256` until 3.11 and `_sha2` from 3.12.
+    for module in ("_sha2", "_sha256", "hashlib"):
+        with contextlib.suppress(ImportError):
+            return str(importlib.import_module(module).sha256(data).hexdigest())
+    raise AssertionError("unreachable: hashlib is part of Python")
 
 
 def real_path(path: Path) -> str:
