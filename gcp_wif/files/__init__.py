@@ -17,7 +17,7 @@ from gcp_wif.files.folders import Roots, open_folder
 from gcp_wif.files.new import write_new
 from gcp_wif.files.private import check_destination, write_private
 from gcp_wif.files.reading import read_bounded
-from gcp_wif.files.receipt import Fact, open_receipt, real_path
+from gcp_wif.files.receipt import Fact, open_receipt, real_path, sha256
 from gcp_wif.files.removal import Removal, remove_proven
 from gcp_wif.files.shared import edit_shared
 
@@ -32,6 +32,7 @@ __all__ = [
     "read_bounded",
     "real_path",
     "remove_proven",
+    "sha256",
     "write_new",
     "write_private",
 ]

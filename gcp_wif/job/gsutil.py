@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from gcp_wif.ci.export_format import GSUTIL_VARIABLE
 from gcp_wif.errors import InputError, shown
-from gcp_wif.files import Roots, open_folder
+from gcp_wif.files import Roots, open_folder, sha256
 
 __all__ = ["Gsutil", "forget_tokens", "gsutil_for", "search_path", "why_not"]
 
@@ -52,9 +52,7 @@ def gsutil_for(config: Path, home: str | None) -> Gsutil | None:
     """
     if not home or not home.startswith("/") or _UNUSABLE.search(f"{home}/{config}"):
         return None
-    import hashlib  # 2 ms, which nothing else of `generate --config-only` needs
-
-    name = hashlib.sha256(os.fsencode(config)).hexdigest()[:16]
+    name = sha256(os.fsencode(config))[:16]
     folder = Path(home, _FOLDERS, name)
     lines = (
         "# Written by gcp-wif login, removed by gcp-wif logout.",

@@ -334,11 +334,8 @@ class TestLogout:
         assert cli("login", **google.job()).returncode == 0
         done = cli("logout", "--json")
         assert done.returncode == 0
-        assert [Path(path).name for path in json.loads(done.stdout)["removed"]] == [
-            "gcp_cred_config.json.boto",
-            "oidc_token",
-            "gcp_cred_config.json",
-        ]
+        names = [Path(path).name for path in json.loads(done.stdout)["removed"]]
+        assert names == ["gcp_cred_config.json.boto", "oidc_token", "gcp_cred_config.json"]
         assert [entry.name for entry in cli.home.iterdir()] == ["theirs"]
         assert shell.read_text() == "export THEIRS=1\n"
         again = cli("logout")
