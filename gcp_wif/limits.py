@@ -53,6 +53,12 @@ LOCK_SECONDS = 20.0
 MAX_PROVEN_BYTES = 1 << 20
 """The largest file whose content `logout` compares with the receipt; what login writes is far smaller."""
 
+MAX_EMULATED_OBJECTS = 10_000
+"""How many objects the emulator's Storage keeps; a backup's repository of a test has a few hundred."""
+
+MAX_EMULATED_STORAGE_BYTES = 64 << 20
+"""The size of all of them together: they are in memory."""
+
 MAX_PROXY_HEAD_BYTES = 16 << 10
 """The head of a request to the emulator's proxy; a CONNECT with all that clients add is a few hundred bytes."""
 

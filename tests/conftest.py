@@ -146,3 +146,19 @@ def cli(tmp_path: Path) -> Cli:
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
     return Cli(home)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the client matrix, whichever worker ran which client."""
+    found: dict[str, dict[str, str]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", []):
+                if name == "matrix":
+                    found[value[0]] = value[1]
+    if found:
+        terminalreporter.section("client matrix")
+        from matrix import table
+
+        for line in table(found):
+            terminalreporter.write_line(line)

@@ -91,7 +91,7 @@ def login(
         UnavailableError: no answer.
     """
     from gcp_wif.ci.export_format import ExportFile
-    from gcp_wif.job.export import export, export_target, exports, unexport
+    from gcp_wif.job.export import export, export_target, exports, gsutil_search_path, unexport
     from gcp_wif.job.generate import generate
     from gcp_wif.job.trusted_config import judge
     from gcp_wif.job.verify import verify as prove
@@ -110,7 +110,8 @@ def login(
     written = generate(
         target, wanted, endpoints, context, lambda made: judge(made, endpoints, None, allow_executable=False)
     )
-    variables = exports(written.config_path, target.project, executables=False)
+    gsutil = gsutil_search_path(written.config_path, context)
+    variables = exports(written.config_path, target.project, executables=False, boto_path=gsutil)
     exported = None
     if export_to is not None:
         sink = export_target(os.fspath(Path(context.cwd, export_to)), context)

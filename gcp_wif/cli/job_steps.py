@@ -90,11 +90,14 @@ def run_export(
 ) -> "Exported":
     """Append the exports to the target's file."""
     from gcp_wif.job.export import export
+    from gcp_wif.job.gsutil import why_not
 
     done = export(config, wanted, target, context.environ)
     names = ", ".join(each.name for each in done.exports)
     state = f"{counted(done.added, 'line')} added" if done.added else "nothing to add"
     out.say(f"exports            {done.path} ({state}): {names}")
+    if reason := why_not(config, context.environ.get("HOME"), context.environ):
+        out.warn(reason)
     return done
 
 

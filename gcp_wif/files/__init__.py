@@ -13,11 +13,11 @@ without following a link, and the file is made, renamed and removed in that open
 between a check and its use.
 """
 
-from gcp_wif.files.folders import Roots
+from gcp_wif.files.folders import Roots, open_folder
 from gcp_wif.files.new import write_new
 from gcp_wif.files.private import check_destination, write_private
 from gcp_wif.files.reading import read_bounded
-from gcp_wif.files.receipt import Fact, open_receipt, real_path
+from gcp_wif.files.receipt import Fact, open_receipt, real_path, sha256
 from gcp_wif.files.removal import Removal, remove_proven
 from gcp_wif.files.shared import edit_shared
 
@@ -27,10 +27,12 @@ __all__ = [
     "Roots",
     "check_destination",
     "edit_shared",
+    "open_folder",
     "open_receipt",
     "read_bounded",
     "real_path",
     "remove_proven",
+    "sha256",
     "write_new",
     "write_private",
 ]

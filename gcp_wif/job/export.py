@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gcp_wif.ci.export_format import (
     ALLOW_VARIABLE,
     CREDENTIALS_VARIABLES,
+    GSUTIL_VARIABLE,
     PROJECT_VARIABLES,
     Export,
     ExportFile,
@@ -20,6 +21,7 @@ from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
 from gcp_wif.errors import InputError
 from gcp_wif.files import edit_shared, read_bounded
 from gcp_wif.job.context import Context
+from gcp_wif.job.gsutil import gsutil_for, search_path
 from gcp_wif.job.source import absolute, clean_path
 from gcp_wif.job.target import ProjectChoice
 
@@ -29,6 +31,7 @@ __all__ = [
     "export",
     "export_target",
     "exports",
+    "gsutil_search_path",
     "read_config",
     "unexport",
     "weak_project",
@@ -65,7 +68,9 @@ def read_config(path: Path) -> CredentialConfig:
     )
 
 
-def exports(config: Path, project: ProjectChoice | None, *, executables: bool = False) -> tuple[Export, ...]:
+def exports(
+    config: Path, project: ProjectChoice | None, *, executables: bool = False, boto_path: str | None = None
+) -> tuple[Export, ...]:
     """The variables of a job. Pure.
 
     ``GOOGLE_APPLICATION_CREDENTIALS`` is for client libraries; ``CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE`` logs gcloud
@@ -76,10 +81,13 @@ def exports(config: Path, project: ProjectChoice | None, *, executables: bool = 
         project: the project, where it is known.
         executables: whether clients may run the config's program: no client does without
             ``GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1`` (AIP-4117).
+        boto_path: where gsutil looks, which knows neither of the two (`gcp_wif.job.gsutil`); ``None`` to leave it.
     """
     credentials = tuple(Export(name, str(config)) for name in CREDENTIALS_VARIABLES)
     if executables:
         credentials += (Export(ALLOW_VARIABLE, "1"),)
+    if boto_path is not None:
+        credentials += (Export(GSUTIL_VARIABLE, boto_path),)
     if project is None:
         return credentials
     return credentials + tuple(
@@ -113,6 +121,18 @@ def export_target(to: str | None, context: Context) -> ExportTarget:
             code="WIF308",
         )
     return own
+
+
+def gsutil_search_path(config: Path, context: Context) -> str | None:
+    """Where gsutil finds the boto file that was written for ``config``; ``None`` where there is no such file."""
+    wanted = gsutil_for(config, context.environ.get("HOME"))
+    if wanted is None:
+        return None
+    try:
+        there = read_bounded(wanted.file, len(wanted.content), origin="gsutil's boto file")
+    except InputError:
+        return None
+    return search_path(wanted.file, context.environ) if there == wanted.content else None
 
 
 def weak_project(config: CredentialConfig) -> ProjectChoice | None:

@@ -10,6 +10,7 @@ from gcp_wif.errors import InputError, shown
 from gcp_wif.files import Roots, check_destination, write_private
 from gcp_wif.job.context import Context
 from gcp_wif.job.flags import GenerateFlags
+from gcp_wif.job.gsutil import forget_tokens, gsutil_for
 from gcp_wif.job.source import Folder, absolute, choose_source, clean_path, default_path
 from gcp_wif.job.target import Target
 
@@ -108,6 +109,9 @@ def generate(
         files[token_path] = source.effective_format.encode(token.reveal())
         warnings += checked.warnings
     # A config that is written alone is made to be committed, and stays; what a job logs in with is for `logout`.
+    if not flags.config_only and (gsutil := gsutil_for(output, context.environ.get("HOME"))):
+        files[gsutil.file] = gsutil.content
+        forget_tokens(gsutil.folder, context.roots)  # those of an earlier login, maybe as somebody else
     warnings += write_private(files, context.roots, receipt_for=None if flags.config_only else output)
     return Generated(output, token_path, config, warnings, token)
 

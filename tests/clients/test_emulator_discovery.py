@@ -140,6 +140,19 @@ def test_answers_fit_googles_schemas(google: Google) -> None:
         assert requests.get(f"{http}/storage/v1/{path}", headers=own, timeout=10).ok
         assert call("GET", f"/storage/v1/{path}").status_code == 401
     assert requests.get(f"{http}/storage/v1/b/one/o/x", headers=own, timeout=10).status_code == 404
+    upload = f"{http}/upload/storage/v1/b/one/o?uploadType=media&name=x"
+    assert requests.post(upload, data=b"data", headers=own, timeout=10).ok
+    assert requests.post(f"{upload}&ifGenerationMatch=0", data=b"data", headers=own, timeout=10).status_code == 412
+    assert requests.post(upload, data=b"data", timeout=10).status_code == 401
+    assert requests.post(f"{upload}/y", data=b"data", headers=own, timeout=10).ok
+    assert requests.get(f"{http}/storage/v1/b/one/o?delimiter=/", headers=own, timeout=10).json()["prefixes"] == ["x/"]
+    assert requests.get(f"{http}/storage/v1/b/one/o", headers=own, timeout=10).json()["items"][0]["size"] == "4"
+    named = f"{http}/storage/v1/b/one/o/x"
+    assert requests.get(named, headers=own, timeout=10).json()["md5Hash"] == "jXd/OF09/siBXSD3SWAm3A=="
+    assert requests.delete(named, headers=own, timeout=10).status_code == 204
+    assert requests.delete(named, headers=own, timeout=10).status_code == 404
+    assert requests.get(f"{http}/bigquery/v2/projects/acme-prod/datasets", headers=own, timeout=10).ok
+    assert call("GET", "/bigquery/v2/projects/acme-prod/datasets").status_code == 401
     assert oracle.violations == []
     served = {rule.endpoint[0] for rule in google_routes().iter_rules()} - {"sts.token", "sts.introspect"}
     served = {name for name in served if not name.startswith(("www.", "oauth2."))}

@@ -77,7 +77,7 @@ def test_curl_sees_google_and_nothing_else(job: dict[str, str], require_client: 
     assert "403" in curl("https://sts.googleapis.com.evil.example/").stderr
     assert "403" in curl("https://sts.googleapis.com:444/v1/token").stderr
     # A path of another of Google's hosts
-    assert json.loads(curl("https://storage.googleapis.com/v1/token").stdout)["error"]["code"] == 404
+    assert json.loads(curl("https://sts.googleapis.com/storage/v1/b").stdout)["error"]["code"] == 404
 
 
 def test_storage_lists_for_a_valid_token_alone(google: Google, job: dict[str, str]) -> None:

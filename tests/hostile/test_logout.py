@@ -214,7 +214,7 @@ class TestWhatLoginWrote:
         flags = [f"--output-file={config}", f"--credential-source-file={token}"]
         assert cli(*GENERATE, *flags, CIRCLE_OIDC_TOKEN=make_jwt()).returncode == 0
         done = cli("logout", f"--output-file={config}", "--json")
-        assert json.loads(done.stdout)["removed"] == [str(token), str(config)]
+        assert json.loads(done.stdout)["removed"] == [str(token), f"{config}.boto", str(config)]
         assert not token.exists()
         assert self.left(cli) == []
 
@@ -240,7 +240,7 @@ class TestWhatLoginWrote:
             flags = [f"--output-file={cli.home}/{name}.json", f"--credential-source-file={cli.home}/{name}"]
             assert cli(*GENERATE, *flags, CIRCLE_OIDC_TOKEN=make_jwt()).returncode == 0
         assert cli("logout", f"--output-file={cli.home}/one.json").returncode == 0
-        assert self.left(cli) == [RECEIPT, "two", "two.json"]
+        assert self.left(cli) == [RECEIPT, "two", "two.json", "two.json.boto"]
         assert cli("logout", f"--output-file={cli.home}/two.json").returncode == 0
         assert self.left(cli) == []
 

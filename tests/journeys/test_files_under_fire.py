@@ -15,7 +15,7 @@ import pytest
 KILLS = 200
 PARALLEL = 64
 
-WRITTEN = [".gcp-wif-receipt.json", "gcp_cred_config.json", "oidc_token"]
+WRITTEN = [".gcp-wif-receipt.json", "gcp_cred_config.json", "gcp_cred_config.json.boto", "oidc_token"]
 
 GENERATE = (
     "generate",
@@ -118,7 +118,14 @@ def test_64_parallel_logins_lose_no_line_and_tear_none(tmp_path: Path, job_env) 
     assert lines[0] == "export THEIRS=1"
     for number in range(2, PARALLEL, 3):
         assert f"export FOREIGN_{number}={number}" in lines
-    known = ("export THEIRS=", "export FOREIGN_", "export GOOGLE_", "export CLOUDSDK_", "export GCLOUD_PROJECT=")
+    known = (
+        "export THEIRS=",
+        "export FOREIGN_",
+        "export GOOGLE_",
+        "export CLOUDSDK_",
+        "export GCLOUD_PROJECT=",
+        "export BOTO_PATH=",
+    )
     assert all(line.startswith(known) for line in lines if line)
     for number in range(1, PARALLEL, 3):
         line = f"export GOOGLE_APPLICATION_CREDENTIALS={home}/config{number}.json  # gcp-wif"

@@ -334,10 +334,8 @@ class TestLogout:
         assert cli("login", **google.job()).returncode == 0
         done = cli("logout", "--json")
         assert done.returncode == 0
-        assert [Path(path).name for path in json.loads(done.stdout)["removed"]] == [
-            "oidc_token",
-            "gcp_cred_config.json",
-        ]
+        names = [Path(path).name for path in json.loads(done.stdout)["removed"]]
+        assert names == ["gcp_cred_config.json.boto", "oidc_token", "gcp_cred_config.json"]
         assert [entry.name for entry in cli.home.iterdir()] == ["theirs"]
         assert shell.read_text() == "export THEIRS=1\n"
         again = cli("logout")
@@ -384,7 +382,7 @@ def test_export_alone(cli, google) -> None:
     assert f"export GOOGLE_APPLICATION_CREDENTIALS={cli.home}/gcp_cred_config.json\n" in printed.stdout
     assert "export GOOGLE_CLOUD_PROJECT=acme-dev\n" in printed.stdout
     assert cli("export", "--to", str(cli.home / "env"), **here).returncode == 0
-    assert (cli.home / "env").read_text().count("\n") == 5
+    assert (cli.home / "env").read_text().count("\n") == 6
     assert cli("export", "--json", "--to", "stdout").returncode == 2
 
 

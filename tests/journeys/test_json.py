@@ -58,7 +58,11 @@ class TestOfAJob:
             done = cli(*arguments, "--json", **job)
             assert done.returncode == 0, done.stderr
             found = validate(arguments[0], done.stdout)
-        assert [Path(each).name for each in found["removed"]] == ["oidc_token", "gcp_cred_config.json"]
+        assert [Path(each).name for each in found["removed"]] == [
+            "gcp_cred_config.json.boto",
+            "oidc_token",
+            "gcp_cred_config.json",
+        ]
         assert validate("token", cli("token", "--json", **job).stdout)["token"] == job["CIRCLE_OIDC_TOKEN"]
 
     @pytest.mark.parametrize("flags", [["--direct"], ["--no-verify"], ["--no-verify", "--config-only"]])

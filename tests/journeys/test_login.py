@@ -59,7 +59,11 @@ class TestTheStepThatLogsIn:
 
     def test_not_where_it_has_them(self, cli, google) -> None:
         path = f"{cli.home}/gcp_cred_config.json"
-        held = {"GOOGLE_APPLICATION_CREDENTIALS": path, "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": path}
+        held = {
+            "GOOGLE_APPLICATION_CREDENTIALS": path,
+            "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": path,
+            "BOTO_PATH": f"/etc/boto.cfg:~/.boto:{path}.boto",
+        }
         assert self.SOURCE not in cli("login", **google.job(), **held).stderr
 
     def test_without_bash(self, cli, google, tmp_path: Path) -> None:

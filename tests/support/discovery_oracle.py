@@ -21,7 +21,7 @@ from gcp_wif.emulator import Emulator
 DOCUMENTS = Path(googleapiclient.__file__).parent / "discovery_cache/documents"
 APIS = (
     "iamcredentials.v1", "iam.v1", "sts.v1", "cloudresourcemanager.v1", "cloudresourcemanager.v3", "cloudasset.v1",
-    "storage.v1",
+    "storage.v1", "bigquery.v2",
 )  # fmt: skip
 _FREE = ("/token", "/oauth2/", "/service_accounts/", "/robot/")
 """Paths of Google's that stand in no discovery document; each is described on a page of its own."""
@@ -73,9 +73,12 @@ def find(verb: str, path: str) -> tuple[str, dict[str, Any]] | None:
     for api, method in methods().values():
         if method["httpMethod"] != verb or (api.startswith("cloudresourcemanager") and api[-2:] != path[1:3]):
             continue
-        template = method.get("flatPath") or _document(api)["servicePath"] + method["path"]
+        template = _document(api)["servicePath"] + (method.get("flatPath") or method["path"])
         pattern = re.sub(r"\\\{\w+\\\}", "[^/:]+", re.escape(template))
-        if re.fullmatch("/" + pattern, path):
+        # Content goes and comes beside the API's own paths (``mediaUpload``, ``useMediaDownloadService``).
+        before = "/upload" if "mediaUpload" in method else ""
+        before += "(?:/download)?" if method.get("useMediaDownloadService") else ""
+        if re.fullmatch(f"{before}/{pattern}", path):
             return api, method
     return None
 
@@ -113,7 +116,7 @@ class Oracle:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = unquote(environ["PATH_INFO"])
-        if not path.startswith(("/v1/", "/v3/", "/storage/")):
+        if not path.startswith(("/v1/", "/v3/", "/storage/", "/upload/", "/bigquery/")):
             return self._application(environ, start_response)
         sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(sent)
@@ -129,7 +132,7 @@ class Oracle:
 
     def _check(self, environ: dict[str, Any], path: str, sent: bytes, status: int, answer: bytes) -> None:
         verb = environ["REQUEST_METHOD"]
-        body = json.loads(answer)
+        body = json.loads(answer or b"{}")
         if path == "/v1/introspect":  # in no discovery document; described on a page of its own
             return
         found = find(verb, path)
@@ -142,11 +145,11 @@ class Oracle:
         for name, _ in parse_qsl(environ.get("QUERY_STRING", "")):
             if name not in known:
                 self.violations.append(f"{method['id']}: unknown parameter {name}")
-        is_form = "form" in environ.get("CONTENT_TYPE", "")
-        if sent and not is_form and status == 200:
+        is_json = "json" in environ.get("CONTENT_TYPE", "")
+        if sent and is_json and status == 200:
             schema = _schema(api, method["request"]) if "request" in method else {"maxProperties": 0}
             self._validate(f"request of {method['id']}", json.loads(sent), schema)
-        if status != 200:
+        if status >= 300:
             if api != "sts.v1":
                 self._validate(f"refusal of {method['id']}", body, _ERROR)
             return
@@ -158,6 +161,8 @@ class Oracle:
 
 
 def _answer_schema(api: str, method: dict[str, Any]) -> dict[str, Any]:
+    if "response" not in method:
+        return {"maxProperties": 0}
     made = _schema(api, method["response"])
     if api == "sts.v1":  # OAuth's own names, which the discovery document writes in camel case (RFC 8693, 2.2.1)
         made["properties"] |= {name: {} for name in ("access_token", "issued_token_type", "token_type", "expires_in")}

@@ -39,7 +39,8 @@ def main(options: _Options, common: CommonOptions) -> None:  # noqa: ARG001 - lo
     """Serve Google's side on 127.0.0.1, until Ctrl-C.
 
     All that workload identity federation needs of it. One line of JSON on stdout says where, when it is ready. Set
-    GCP_WIF_EMULATOR_HOST, and GCP_WIF_EMULATOR_GRPC_HOST for admin commands, to send gcp-wif there.
+    GCP_WIF_EMULATOR_HOST, and GCP_WIF_EMULATOR_GRPC_HOST for admin commands, to send gcp-wif there. With --proxy-port
+    any client takes it for Google: set HTTPS_PROXY and HTTP_PROXY to "proxy", SSL_CERT_FILE and the like to "ca".
     """
     try:
         from gcp_wif.emulator import Emulator, PortError

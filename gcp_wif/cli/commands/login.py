@@ -29,7 +29,7 @@ from gcp_wif.cli.options import (
 from gcp_wif.cli.targets import choose_target
 from gcp_wif.credential_config import CredentialConfig
 from gcp_wif.errors import InputError, RefusedError
-from gcp_wif.job.export import export_target, exports
+from gcp_wif.job.export import export_target, exports, gsutil_search_path
 from gcp_wif.job.trusted_config import TrustedConfig, judge
 
 __all__ = ["main"]
@@ -90,7 +90,12 @@ def main(
         return judge(made, where, context.program, allow_executable=allow)
 
     written, generated = run_generate(chosen, (options, config, token), where, context, out, usable)
-    wanted = exports(written.config_path, chosen.project, executables=usable(written.config).executables)
+    wanted = exports(
+        written.config_path,
+        chosen.project,
+        executables=usable(written.config).executables,
+        boto_path=gsutil_search_path(written.config_path, context),
+    )
     exported = None if isinstance(sink, ExportOutput) else run_export(written.config_path, wanted, sink, context, out)
     if exported is not None:
         out.so_far += f" The exports stand in {exported.path}."

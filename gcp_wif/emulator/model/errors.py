@@ -14,13 +14,14 @@ HTTP_STATUS = {
     "NOT_FOUND": 404,
     "ALREADY_EXISTS": 409,
     "ABORTED": 409,
+    "CONDITION_NOT_MET": 412,
     "RESOURCE_EXHAUSTED": 429,
     "INTERNAL": 500,
     "UNIMPLEMENTED": 501,
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
-"""HTTP statuses by ``google.rpc.Code`` (google/rpc/code.proto)."""
+"""HTTP statuses by ``google.rpc.Code`` (google/rpc/code.proto), and the one that Storage alone has."""
 
 _TYPE = "type.googleapis.com/google.rpc."
 

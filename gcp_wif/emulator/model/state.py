@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from gcp_wif.emulator.model.accounts import Account, Accounts
 from gcp_wif.emulator.model.errors import permission_denied
+from gcp_wif.emulator.model.objects import Objects
 from gcp_wif.emulator.model.operations import Operations
 from gcp_wif.emulator.model.policies import PolicyState
 from gcp_wif.emulator.model.pools import Pools
@@ -116,6 +117,7 @@ class State:
         self.pools = Pools(clock.now, self.lock)
         self.accounts = Accounts(clock.now, self.lock)
         self.operations = Operations(clock.now, self.lock)
+        self.objects = Objects(clock.now, self.lock)
         self._numbers = dict(projects or {})
         self._project_policies: dict[str, PolicyState] = {}
         self._grants: dict[str, AccessToken] = {}

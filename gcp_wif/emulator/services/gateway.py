@@ -19,7 +19,7 @@ from gcp_wif.emulator.model.token_issuer import TokenIssuer
 from gcp_wif.errors import hide_tokens
 from gcp_wif.refusals import RefusalKind
 
-__all__ = ["Answer", "Call", "Dropped", "Gateway", "Handler", "Planned", "Request"]
+__all__ = ["Answer", "Call", "Dropped", "Gateway", "Handler", "Media", "Planned", "Request"]
 
 Answer = dict[str, Any]
 _LOG_ENTRIES = 10_000
@@ -34,7 +34,18 @@ _SERVICES = {
     "cloudresourcemanager": "Cloud Resource Manager",
     "cloudasset": "Cloud Asset",
     "storage": "Cloud Storage",
+    "bigquery": "BigQuery",
 }
+
+
+@dataclass(frozen=True)
+class Media:
+    """An answer that is no JSON: an object's content, or nothing."""
+
+    data: bytes
+    content_type: str
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Dropped(Exception):  # noqa: N818 - the connection is to be closed, which is not this program's error
@@ -86,7 +97,8 @@ class Call:
     action: Action
 
 
-Handler = Callable[..., Answer]
+Handler = Callable[..., Any]
+"""From a call and the path's arguments to its `Answer`, or to `Media` for the few calls that have no JSON."""
 
 
 class Gateway:
@@ -122,7 +134,7 @@ class Gateway:
         with self._lock:
             self._log.clear()
 
-    def run(self, name: str, handler: Handler, request: Request, arguments: Mapping[str, str]) -> Answer:
+    def run(self, name: str, handler: Handler, request: Request, arguments: Mapping[str, str]) -> Any:
         """Answer one call.
 
         Raises:
@@ -156,7 +168,7 @@ class Gateway:
 
     def _run(
         self, name: str, handler: Handler, request: Request, arguments: Mapping[str, str], caller: AccessToken | None
-    ) -> Answer:
+    ) -> Any:
         action = self.faults.take(name, request.method, request.path)
         if action.latency_ms:
             self._sleep(action.latency_ms / 1000)

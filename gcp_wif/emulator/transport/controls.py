@@ -8,10 +8,11 @@
 
 ``GET /emulator/requests``
     ``{"requests": [{"method", "path", "status", "call", "caller", "query", "fields"}, …]}``, oldest first, at most
-    10,000. ``method`` is ``GRPC`` for gRPC; ``status`` is the HTTP status (for gRPC the one that belongs to the code),
-    ``null`` where the connection was dropped; ``call`` is the method ID of Google's discovery documents; ``caller`` is
-    ``none``, ``federated`` or ``service account``; ``query`` holds harmless parameters, ``fields`` the names of the
-    body's fields. No token and no value of a body is in it. ``DELETE`` empties it.
+    10,000. ``method`` is ``GRPC`` for gRPC, and ``CONNECT`` for a host that the proxy refused, which is then the path;
+    ``status`` is the HTTP status (for gRPC the one that belongs to the code), ``null`` where the connection was
+    dropped; ``call`` is the method ID of Google's discovery documents; ``caller`` is ``none``, ``federated`` or
+    ``service account``; ``query`` holds harmless parameters, ``fields`` the names of the body's fields. No token and no
+    value of a body is in it. ``DELETE`` empties it.
 
 ``POST /emulator/faults``
     ``{"faults"?: [FAULT, …], SETTING: VALUE, …}`` answers what ``GET`` does. ``faults`` replaces the plan and counts

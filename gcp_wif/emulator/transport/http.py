@@ -4,6 +4,7 @@ Google's paths are in `routes`, the emulator's own in `controls`. The issuers th
 paths that they have on their own hosts.
 """
 
+import contextlib
 import json
 import re
 import socket
@@ -18,11 +19,12 @@ from werkzeug.wrappers import Request as HttpRequest
 from werkzeug.wrappers import Response
 
 from gcp_wif.emulator.model.errors import ApiError, StsError, invalid, not_found
-from gcp_wif.emulator.services.gateway import Answer, Dropped, Gateway, Planned, Request
+from gcp_wif.emulator.services.gateway import Answer, Dropped, Gateway, Media, Planned, Request
 from gcp_wif.emulator.services.hosts import Place, place_of
 from gcp_wif.emulator.transport import controls
 from gcp_wif.emulator.transport.ports import listening_on
-from gcp_wif.emulator.transport.routes import google_routes
+from gcp_wif.emulator.transport.routes import google_routes, storage_xml_routes
+from gcp_wif.emulator.transport.uploads import uploaded
 from gcp_wif.issuers import kinds, profile
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class Application:
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
         self._routes = google_routes()
+        self._storage_routes = storage_xml_routes()
         self._own: dict[tuple[str, str], Callable[[HttpRequest], Answer]] = {
             ("POST", "tokens"): lambda request: controls.sign(gateway, json_body(request)),
             ("GET", "requests"): lambda _: {"requests": gateway.log},
@@ -63,8 +66,11 @@ class Application:
         except Exception as error:  # a defect of the emulator, which must not take it down
             self.gateway.crashes.append(type(error).__name__)
             status, body = 500, ApiError("INTERNAL", "Internal error encountered.").body
-        text = body if isinstance(body, str) else json.dumps(body)
-        response = Response(text, status=status, content_type="application/json; charset=UTF-8")
+        if isinstance(body, Media):
+            response = Response(body.data, body.status, dict(body.headers), content_type=body.content_type)
+        else:
+            text = body if isinstance(body, str) else json.dumps(body)
+            response = Response(text, status=status, content_type="application/json; charset=UTF-8")
         return response(environ, start_response)
 
     def _answer(self, request: HttpRequest) -> tuple[int, Any]:
@@ -87,22 +93,28 @@ class Application:
         except RequestEntityTooLarge:
             return 413, _http_error(413, "Request entity is too large.", "INVALID_ARGUMENT")
 
-    def _google(self, request: HttpRequest, place: Place | None) -> Answer:
-        try:
-            (name, handler), arguments = self._routes.bind_to_environ(request.environ).match()
-        except HTTPException:  # Google answers 404 for a method that a path does not take, too
-            self.gateway.refused(_plain(request), 404)
-            raise not_found() from None
-        if place is not None and name.partition(".")[0] != place.api:  # a path of another host
+    def _google(self, request: HttpRequest, place: Place | None) -> Any:
+        found = self._route(request, place)
+        if found is None:
             self.gateway.refused(_plain(request), 404)
             raise not_found()
+        (name, handler), arguments = found
         try:
-            body: Answer = _form(request) if name.startswith(("sts.", "oauth2.")) else json_body(request)
+            body = _body(request, name)
         except (ApiError, StsError, HTTPException) as error:
             status = getattr(error, "http_status", 413)
             self.gateway.refused(_plain(request), status)
             raise
         return self.gateway.run(name, handler, _plain(request, body), arguments)
+
+    def _route(self, request: HttpRequest, place: Place | None) -> Any:
+        """The call and its arguments; Google answers 404 for a method that a path does not take, too."""
+        for routes in (self._routes, self._storage_routes) if place == Place("storage") else (self._routes,):
+            with contextlib.suppress(HTTPException):
+                found = routes.bind_to_environ(request.environ).match()
+                if place is None or found[0][0].partition(".")[0] == place.api:  # else a path of another host
+                    return found
+        return None
 
     def _issuer(self, request: HttpRequest, path: str, what: str, issuer: str) -> Answer:
         if what == "jwks-pub.json":
@@ -134,6 +146,14 @@ def json_body(request: HttpRequest) -> Answer:
     if not isinstance(body, dict):
         raise invalid("Invalid JSON payload received.")
     return body
+
+
+def _body(request: HttpRequest, name: str) -> Answer:
+    if name.startswith(("sts.", "oauth2.")):
+        return _form(request)
+    if name == "storage.objects.insert":
+        return uploaded(request.content_type or "", request.get_data())
+    return json_body(request)
 
 
 def _form(request: HttpRequest) -> Answer:

@@ -6,6 +6,7 @@ from werkzeug.routing import Map, Rule
 
 from gcp_wif.emulator.services import (
     asset,
+    bigquery,
     certificates,
     iam_accounts,
     iam_credentials,
@@ -17,7 +18,7 @@ from gcp_wif.emulator.services import (
 )
 from gcp_wif.emulator.services.gateway import Handler
 
-__all__ = ["google_routes"]
+__all__ = ["google_routes", "storage_xml_routes"]
 
 _ACCOUNTS = "/v1/projects/<project>/serviceAccounts"
 _POOLS = "/v1/projects/<project>/locations/<location>/workloadIdentityPools"
@@ -110,6 +111,10 @@ _OTHERS: list[_Row] = [
     ("GET", "/storage/v1/b/<bucket>", "storage.buckets.get", storage.get_bucket),
     ("GET", "/storage/v1/b/<bucket>/o", "storage.objects.list", storage.list_objects),
     ("GET", "/storage/v1/b/<bucket>/o/<path:object>", "storage.objects.get", storage.get_object),
+    ("GET", "/download/storage/v1/b/<bucket>/o/<path:object>", "storage.objects.get", storage.read_object),
+    ("DELETE", "/storage/v1/b/<bucket>/o/<path:object>", "storage.objects.delete", storage.delete_object),
+    ("POST", "/upload/storage/v1/b/<bucket>/o", "storage.objects.insert", storage.insert_object),
+    ("GET", "/bigquery/v2/projects/<project>/datasets", "bigquery.datasets.list", bigquery.list_datasets),
     *(
         ("GET", f"/v1/{kind}/<scope>:{verb}", f"cloudasset.{verb}", partial(handler, kind=kind))
         for kind in ("projects", "folders", "organizations")
@@ -121,8 +126,19 @@ _OTHERS: list[_Row] = [
 ]
 
 
+_STORAGE_XML: list[_Row] = [("GET", "/<bucket>/<path:object>", "storage.objects.get", storage.read_object)]
+
+
 def google_routes() -> Map:
     """The routing map; an endpoint is ``(method ID, handler)``."""
-    rows = [*_TOKENS, *_ACCOUNT_CALLS, *_POOL_CALLS, *_PROJECT_CALLS, *_OTHERS]
+    return _map([*_TOKENS, *_ACCOUNT_CALLS, *_POOL_CALLS, *_PROJECT_CALLS, *_OTHERS])
+
+
+def storage_xml_routes() -> Map:
+    """What ``storage.googleapis.com`` serves besides: there any other path is a bucket's."""
+    return _map(_STORAGE_XML)
+
+
+def _map(rows: list[_Row]) -> Map:
     rules = [Rule(path, methods=[method], endpoint=(name, handler)) for method, path, name, handler in rows]
     return Map(rules, strict_slashes=False, merge_slashes=False)
