@@ -65,17 +65,18 @@ def add_job(
         if token_env is not None:
             raise InputError("--claims and --token-env are mutually exclusive.", code="WIF110")
         path = Path(context.cwd, claims_file)
-        return _with_target(replace(evidence, claims=json_file(path, "--claims", limit=CLAIMS_BYTES)), target, context)
+        claims = json_file(path, "--claims", limit=CLAIMS_BYTES)
+        return _with_target(replace(evidence, claims=claims, token_origin=claims_file), target, context)
     system, environ = context.system, context.environ
     evidence = replace(evidence, token_advice=_token_advice(context))
     names = (token_env,) if token_env is not None else system.token_variables
     name = next((each for each in names if environ.get(each)), None)
     if name is not None:
-        evidence = with_token(evidence, SubjectToken.parse(environ[name], origin=name))
+        evidence = with_token(evidence, SubjectToken.parse(environ[name], origin=name), name)
     elif token_env is not None:
         raise InputError(f"{token_env} is not set, or empty.", code="WIF201")
     elif config is not None and isinstance(config.source, FileSource) and Path(config.source.file).exists():
-        evidence = with_token(evidence, read_token_file(config.source))
+        evidence = with_token(evidence, read_token_file(config.source), config.source.file)
     return _with_target(evidence, target, context)
 
 
@@ -92,7 +93,8 @@ def case_of_job(config: CredentialConfig, now: float, error: GcpWifError) -> Evi
     """What a job has when Google refuses: its config, its token, and Google's sentence."""
     evidence = with_config(Evidence(now), config)
     if isinstance(config.source, FileSource):
-        evidence = with_token(evidence, read_token_file(config.source, subject_token_type=config.subject_token_type))
+        token = read_token_file(config.source, subject_token_type=config.subject_token_type)
+        evidence = with_token(evidence, token, config.source.file)
     known = recognise(error.message)
     return replace(evidence, refused=known.kind if known else None, sentence=from_outside(error.message)[:500])
 
@@ -159,9 +161,9 @@ def with_config(evidence: Evidence, config: CredentialConfig) -> Evidence:
     )
 
 
-def with_token(evidence: Evidence, token: SubjectToken) -> Evidence:
-    """With a token's header and claims, unverified."""
-    return replace(evidence, header=_header(token), claims=dict(token.claims))
+def with_token(evidence: Evidence, token: SubjectToken, origin: str | None = None) -> Evidence:
+    """With a token's header and claims, unverified, and the variable or file that it came from."""
+    return replace(evidence, header=_header(token), claims=dict(token.claims), token_origin=origin)
 
 
 def _header(token: SubjectToken) -> dict[str, Any]:

@@ -70,12 +70,13 @@ def main(
         return
     from gcp_wif.doctor import diagnose
 
-    report = diagnose(_case(target, config, options, context, out))
+    evidence = _case(target, config, options, context, out)
+    report = diagnose(evidence)
     if options.html is not None:
         from gcp_wif.doctor.page import page
 
         path = Path(context.cwd, options.html)
-        write_new(path, page(report, context.clock()).encode(), context.roots, replace=True, origin="--html")
+        write_new(path, page(evidence, report).encode(), context.roots, replace=True, origin="--html")
         out.say(f"page               {path}")
     for line in report_lines(report, out.style):
         out.report(line)

@@ -1,0 +1,131 @@
+"""The evidence below the picture, row by row. Pure."""
+
+import json
+import re
+
+from gcp_wif.doctor.evidence import Binding, Evidence
+from gcp_wif.doctor.report import Report
+from gcp_wif.doctor.view.model import AttributeLine, BindingLine, ClaimLine, IdentityLine, Mark, Part, PrincipalLine
+from gcp_wif.doctor.view.text import moment, safe
+from gcp_wif.federation import SubExpression
+from gcp_wif.names import Principal
+
+__all__ = [
+    "attribute_lines", "binding_lines", "claim_lines", "claim_text", "claims_read", "identity_lines", "parts", "policy",
+    "principal_lines", "tail",
+]  # fmt: skip
+
+_CLAIM = re.compile(r"assertion(?:\.([A-Za-z_][A-Za-z0-9_]*)|\['([^']+)'\]|\[\"([^\"]+)\"\])")
+_TIMES = ("iat", "nbf", "exp", "auth_time")
+"""Claims that are times (RFC 7519, section 4.1; OpenID Connect Core, section 2)."""
+
+_AFTER_A_SIDE = re.compile(r"\s*(?:[=!<>]=|[<>]|in\b)")
+_BEFORE_A_SIDE = re.compile(r"(?:[=!<>]=|[<>]|\bin)\s*\Z")
+_DEEPEST = 8
+_LONGEST = 600
+"""Characters of a claim."""
+
+
+def claims_read(evidence: Evidence) -> tuple[str, ...]:
+    """The claims that the provider's rules read, the condition's first, each once."""
+    rules = evidence.rules
+    if rules is None:
+        return ()
+    expressions = (rules.attribute_condition or "", *rules.attribute_mapping.values())
+    names = [a or b or c for text in expressions for a, b, c in _CLAIM.findall(text)]
+    return tuple(dict.fromkeys(names))
+
+
+def claim_lines(evidence: Evidence) -> tuple[ClaimLine, ...]:
+    """Every claim by name, times as times."""
+    read = set(claims_read(evidence))
+    return tuple(
+        ClaimLine(safe(name), claim_text(value), moment(value, evidence.now) if name in _TIMES else None, name in read)
+        for name, value in sorted((evidence.claims or {}).items())
+    )
+
+
+def claim_text(value: object) -> str:
+    """A claim's value: text as it is, anything else as JSON."""
+    text = safe(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def attribute_lines(report: Report) -> tuple[AttributeLine, ...]:
+    """Every mapped attribute, in the mapping's order."""
+    return tuple(
+        AttributeLine(safe(row.target), safe(row.expression), None if row.value is None else safe(row.value), row.size)
+        for row in report.attributes
+    )
+
+
+def parts(trace: tuple[SubExpression, ...]) -> tuple[Part, ...]:
+    """The condition's parts; one is marked as false only where all parts that hold it are false too."""
+    found: list[Part] = []
+    above: list[tuple[SubExpression, bool]] = []  # the parts that hold this one, and whether they are false or true
+    for index, each in enumerate(trace):
+        del above[each.depth :]
+        holder = above[-1][0] if above else None
+        decides = (holder is None or not _is_side(each.text, holder.text)) and each.value in ("true", "false", None)
+        mark: Mark | None = None
+        if decides and each.value == "true":
+            mark = "fine"
+        elif decides and all(failed for _, failed in above):
+            mark = "broken"
+        above.append((each, each.failed))
+        outcome = each.value if each.value is not None else f"error: {each.error or 'cannot be evaluated'}"
+        whole = index + 1 < len(trace) and trace[index + 1].depth > each.depth
+        found.append(Part(safe(each.text), min(each.depth, _DEEPEST), safe(outcome), mark, whole))
+    return tuple(found)
+
+
+def _is_side(text: str, holder: str) -> bool:
+    """Whether ``text`` is one side of the comparison ``holder``: a value, not a verdict."""
+    inner = holder.strip()
+    while inner:
+        after = inner.startswith(text) and _AFTER_A_SIDE.match(inner[len(text) :])
+        if after or (inner.endswith(text) and _BEFORE_A_SIDE.search(inner[: len(inner) - len(text)])):
+            return True
+        if not (inner.startswith("(") and inner.endswith(")")):
+            return False
+        inner = inner[1:-1].strip()
+    return False
+
+
+def policy(evidence: Evidence) -> tuple[Binding, ...] | None:
+    """The policy that decides: the account's, or for direct federation the project's."""
+    return evidence.project_policy if evidence.direct else evidence.policy
+
+
+def principal_lines(evidence: Evidence, report: Report) -> tuple[PrincipalLine, ...]:
+    """Every identifier of the token, those that a policy names first."""
+    bindings = policy(evidence) or ()
+    lines = []
+    for text in report.principals:
+        roles = dict.fromkeys(safe(each.role) for each in bindings if text in each.members)
+        lines.append(PrincipalLine(safe(text), tail(text), tuple(roles)))
+    return tuple(sorted(lines, key=lambda line: not line.roles))
+
+
+def tail(member: str) -> str:
+    """The part of a principal that tells it from others of its pool; any other member as it is."""
+    principal = Principal.parse(member)
+    if principal is None:
+        return safe(member)
+    return "every identity of the pool" if principal.is_whole_pool else safe(principal.tail)
+
+
+def binding_lines(evidence: Evidence, report: Report) -> tuple[BindingLine, ...]:
+    """Every member of the policy that decides, those that are this token first."""
+    known = set(report.principals)
+    lines = [
+        BindingLine(safe(each.role), safe(member), member in known, each.conditional)
+        for each in policy(evidence) or ()
+        for member in each.members
+    ]
+    return tuple(sorted(lines, key=lambda line: not line.fits))
+
+
+def identity_lines(report: Report) -> tuple[IdentityLine, ...]:
+    """The identities of the manifest that this token is."""
+    return tuple(IdentityLine(safe(name), safe(account)) for name, account in sorted(report.accounts.items()))
