@@ -4,6 +4,7 @@ Everything is looked at in one run of the browser; the tests read what was found
 a judge who sees nothing is found out.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -18,7 +19,11 @@ from page_cases import CASES, HOSTILE
 from gcp_wif.doctor import diagnose
 from gcp_wif.doctor.page import page
 
-pytestmark = [pytest.mark.client, pytest.mark.slow, pytest.mark.xdist_group("page")]
+pytestmark = [
+    pytest.mark.client,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+]  # one look at everything, on a busy machine
 
 BROWSER = Path(__file__).parents[1] / "support" / "browser"
 PROVES = "that the doctor's page reads well in a browser and on a screen reader"
@@ -38,8 +43,21 @@ View = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def views(tmp_path_factory: pytest.TempPathFactory, require_client: Callable[..., str]) -> list[View]:
-    chromium, node, npm = (require_client(name, proves=PROVES) for name in ("chromium", "node", "npm"))
-    folder = tmp_path_factory.mktemp("browser")
+    """What the browser found, by whichever worker came first."""
+    programs = [require_client(name, proves=PROVES) for name in ("chromium", "node", "npm")]
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / "page.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = shared / "page.json"
+        if not kept.exists():
+            kept.write_text(looked(tmp_path_factory.mktemp("browser"), *programs))
+    found: list[View] = json.loads(kept.read_text())
+    return found
+
+
+def looked(folder: Path, chromium: str, node: str, npm: str) -> str:
+    """Installs the judges, makes every page and looks at it."""
     for name in ("package.json", "package-lock.json", ".npmrc", "look.mjs"):
         shutil.copy(BROWSER / name, folder)
     install = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--cache", str(folder / "cache")]
@@ -52,14 +70,12 @@ def views(tmp_path_factory: pytest.TempPathFactory, require_client: Callable[...
         {"name": name, "file": str(folder / f"{name}.html"), "views": EVERY if name in THOROUGH else BOTH}
         for name in pages
     ]
-    plan = {"pages": listed, "shots": os.environ.get(SHOTS)}
-    (folder / "plan.json").write_text(json.dumps(plan))
+    (folder / "plan.json").write_text(json.dumps({"pages": listed, "shots": os.environ.get(SHOTS) or None}))
     command = [node, str(folder / "look.mjs"), chromium, str(folder / "plan.json")]
     env = {"HOME": str(folder), "PATH": "/usr/local/bin:/usr/bin:/bin"}
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 0, done.stderr
-    found: list[View] = json.loads(done.stdout)
-    return found
+    return done.stdout
 
 
 def spoilt(text: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from gcp_wif.doctor.evidence import Evidence
 from gcp_wif.doctor.report import Report
-from gcp_wif.doctor.view.flow import WORDS, finding_view, stations
+from gcp_wif.doctor.view.flow import WORDS, Case, finding_view, stations
 from gcp_wif.doctor.view.model import Fact, Mark, Moment, PageModel, Unseen
 from gcp_wif.doctor.view.tables import (
     attribute_lines,
@@ -12,8 +12,9 @@ from gcp_wif.doctor.view.tables import (
     claim_lines,
     identity_lines,
     parts,
-    policy,
+    policies,
     principal_lines,
+    table,
 )
 from gcp_wif.doctor.view.text import cut, moment, safe, step
 from gcp_wif.issuers import FALLBACK, IssuerProfile, profile_of
@@ -40,7 +41,9 @@ def page_model(evidence: Evidence, report: Report) -> PageModel:
     """
     mark, verdict, lead = _verdict(report)
     made = moment(evidence.now, evidence.now) or Moment("", "at an unknown time", "")
-    rules = evidence.rules
+    rules, taken_apart = evidence.rules, parts(report.trace)
+    bindings = binding_lines(evidence, report)
+    principals = principal_lines(report, bindings)
     return PageModel(
         mark,
         WORDS[mark],
@@ -49,17 +52,17 @@ def page_model(evidence: Evidence, report: Report) -> PageModel:
         safe(evidence.sentence) if evidence.sentence else None,
         made,
         (_provider(evidence), _account(evidence), _token(evidence), _looked_at(evidence)),
-        stations(evidence, report),
+        stations(Case(evidence, report, bindings, principals, taken_apart)),
         tuple(finding_view(each) for each in report.findings if each.level == "advice"),
         tuple(_unseen(report)),
-        claim_lines(evidence),
-        attribute_lines(report),
+        table(claim_lines(evidence)),
+        table(attribute_lines(report)),
         safe(rules.attribute_condition or "") if rules else "",
-        parts(report.trace),
-        principal_lines(evidence, report),
-        _policy_of(evidence),
-        binding_lines(evidence, report),
-        identity_lines(report),
+        taken_apart,
+        table(principals),
+        tuple(name for name, _ in policies(evidence)),
+        table(bindings),
+        table(identity_lines(report)),
     )
 
 
@@ -120,12 +123,6 @@ def _looked_at(evidence: Evidence) -> Fact:
     if any(state is not None for state in states):
         return Fact("Google", "Saved answers of gcloud", known=False)
     return Fact("Google", "Not read", ("Judged by the job alone.",), known=False)
-
-
-def _policy_of(evidence: Evidence) -> str:
-    if policy(evidence) is None:
-        return ""
-    return safe((evidence.project if evidence.direct else evidence.account) or "")
 
 
 def _unseen(report: Report) -> Iterator[Unseen]:

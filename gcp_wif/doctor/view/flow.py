@@ -1,18 +1,18 @@
 """The picture: the token on its way to the account, in seven stations. Pure."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from gcp_wif.doctor.evidence import Evidence
 from gcp_wif.doctor.report import Finding, LinkState, Report
-from gcp_wif.doctor.view.model import FindingView, LinkView, Mark, Part, PrincipalLine, Station, Value
-from gcp_wif.doctor.view.tables import binding_lines, claim_text, claims_read, parts, policy, principal_lines, tail
+from gcp_wif.doctor.view.model import BindingLine, FindingView, LinkView, Mark, Part, PrincipalLine, Station, Value
+from gcp_wif.doctor.view.tables import ACCOUNT, TOKEN, claim_text, claims_read, deciding, tail
 from gcp_wif.doctor.view.text import cut, safe, step
 from gcp_wif.issuers import profile_of
 from gcp_wif.safe_text import counted
 
-__all__ = ["WORDS", "finding_view", "stations"]
+__all__ = ["WORDS", "Case", "finding_view", "stations"]
 
 WORDS: dict[Mark, str] = {
     "fine": "holds", "broken": "broken", "unknown": "unknown", "skipped": "not reached", "advice": "advice",
@@ -32,22 +32,37 @@ Content = tuple[list[Value], str]
 """A station's values, and a note."""
 
 
+class Case(NamedTuple):
+    """What the stations are made from.
+
+    Attributes:
+        bindings: of `gcp_wif.doctor.view.tables.binding_lines`; likewise ``principals`` and ``parts``.
+    """
+
+    evidence: Evidence
+    report: Report
+    bindings: tuple[BindingLine, ...]
+    principals: tuple[PrincipalLine, ...]
+    parts: tuple[Part, ...]
+
+
 class _Plan(NamedTuple):
     name: str
     title: str
     links: tuple[str, ...]
-    content: Callable[[Evidence, Report], Content]
+    content: Callable[[Case], Content]
 
 
-def stations(evidence: Evidence, report: Report) -> tuple[Station, ...]:
+def stations(case: Case) -> tuple[Station, ...]:
     """The chain as a flow: token, provider, attributes, condition, principal, binding, account."""
-    return tuple(_station(plan, evidence, report) for plan in _PLANS)
+    return tuple(_station(plan, case) for plan in _PLANS)
 
 
-def _station(plan: _Plan, evidence: Evidence, report: Report) -> Station:
+def _station(plan: _Plan, case: Case) -> Station:
+    evidence, report = case.evidence, case.report
     links = [link for link in report.links if link.name in plan.links]
     mark = _worst(links)
-    values, note = plan.content(evidence, report)
+    values, note = plan.content(case)
     if not values and not note:
         note = {"skipped": "Not reached.", "unknown": "Not seen."}.get(mark, "")
     shown = tuple(values[:_MOST])
@@ -91,8 +106,9 @@ def _value(label: object, text: object, mark: Mark | None = None, word: str = ""
     return Value(cut(safe(label), _LABEL), cut(safe(text)), mark, word)
 
 
-def _token(evidence: Evidence, _: Report) -> Content:
+def _token(case: Case) -> Content:
     """The claims that the rules read; without rules those that tell most of this CI system's tokens."""
+    evidence = case.evidence
     if evidence.claims is None:
         return [], "No token was looked at."
     names = claims_read(evidence) or profile_of(evidence.claims).telling
@@ -111,7 +127,8 @@ def _readable(expression: str) -> str:
     return _CLAIM.sub(lambda match: _short(match["name"]), expression)
 
 
-def _provider(evidence: Evidence, _: Report) -> Content:
+def _provider(case: Case) -> Content:
+    evidence = case.evidence
     rules = evidence.rules
     if rules is None:
         return [], ""
@@ -123,25 +140,21 @@ def _provider(evidence: Evidence, _: Report) -> Content:
     ], ""
 
 
-def _attributes(evidence: Evidence, report: Report) -> Content:
+def _attributes(case: Case) -> Content:
     """What the condition reads and the policy names before the rest."""
-    condition = evidence.rules.attribute_condition or "" if evidence.rules else ""
-    bound = " ".join(line.tail for line in principal_lines(evidence, report) if line.roles)
-    rows = sorted(report.attributes, key=lambda row: not (row.target in condition or row.target in bound))
+    rules = case.evidence.rules
+    condition = (rules.attribute_condition or "") if rules else ""
+    bound = " ".join(line.tail for line in case.principals if line.roles)
+    rows = sorted(case.report.attributes, key=lambda row: not (row.target in condition or row.target in bound))
     return [_value(row.target, "not set" if row.value is None else row.value or "empty") for row in rows], ""
 
 
-def _condition(evidence: Evidence, report: Report) -> Content:
-    rules = evidence.rules
+def _condition(case: Case) -> Content:
+    rules, found = case.evidence.rules, case.parts
     if rules is not None and not rules.attribute_condition:
         return [], "No condition: whatever the issuer signs may pass."
-    found = parts(report.trace)
     if not found:
-        return (
-            ([_value("not evaluated", _readable(rules.attribute_condition or ""))], "")
-            if rules is not None
-            else ([], "")
-        )
+        return [_value("not evaluated", _readable(rules.attribute_condition or ""))] if rules else [], ""
     marked = [part for part in _operands(found) if part.mark]
     ordered = sorted(marked, key=lambda part: part.mark != "broken")
     return [_value("", _readable(part.text), part.mark, part.outcome.partition(":")[0]) for part in ordered], ""
@@ -153,10 +166,9 @@ def _operands(found: tuple[Part, ...]) -> list[Part]:
     return outer if len(outer) > 1 else list(found[:1])
 
 
-def _principal(evidence: Evidence, report: Report) -> Content:
+def _principal(case: Case) -> Content:
     """Those that a policy names, else the attributes' before the subject's, the whole pool's last."""
-    lines = principal_lines(evidence, report)
-    return [_value(_kind(line), line.tail) for line in sorted(lines, key=_weight)], ""
+    return [_value(_kind(line), line.tail) for line in sorted(case.principals, key=_weight)], ""
 
 
 def _kind(line: PrincipalLine) -> str:
@@ -167,34 +179,28 @@ def _weight(line: PrincipalLine) -> tuple[bool, bool, bool]:
     return (not line.roles, line.text.endswith("/*"), line.tail.startswith("subject/"))
 
 
-def _binding(evidence: Evidence, report: Report) -> Content:
-    lines = binding_lines(evidence, report)
-    fitting = [line for line in lines if line.fits]
-    if fitting or policy(evidence) is None:
-        return [_value(line.role, tail(line.member)) for line in fitting], ""
-    if not report.principals:
-        return [], f"{counted(len(lines), 'member')} in the policy."
-    others = [_value(line.role, tail(line.member)) for line in lines]
+def _binding(case: Case) -> Content:
+    """The bindings that name the token; where there is none, whom the policy names instead."""
+    fitting = [_value(line.role, tail(line.member)) for line in case.bindings if line.holder == TOKEN]
+    policy = deciding(case.evidence)
+    if fitting or policy is None:
+        return fitting, ""
+    others = [_value(each.role, tail(member)) for each in policy for member in each.members]
+    if not case.report.principals:
+        return [], f"{counted(len(others), 'member')} in the policy."
     return others, "None of these is this token." if others else "The policy has no binding."
 
 
-def _account(evidence: Evidence, _: Report) -> Content:
+def _account(case: Case) -> Content:
+    evidence = case.evidence
     if evidence.direct:
         found = [_value("project", evidence.project)] if evidence.project else []
         return found, "Direct federation: no account is impersonated."
     if evidence.account is None:
         return [], "No account was named."
     values = [_value("service account", evidence.account)]
-    values += [_value(f"on {evidence.project}", role) for role in _roles(evidence)]
+    values += [_value(f"on {line.resource}", line.role) for line in case.bindings if line.holder == ACCOUNT]
     return values, ""
-
-
-def _roles(evidence: Evidence) -> Iterator[str]:
-    """The account's roles on its project, where that was seen."""
-    member = f"serviceAccount:{evidence.account}"
-    for each in evidence.project_policy or ():
-        if member in each.members:
-            yield each.role
 
 
 _PLANS = (

@@ -1,14 +1,29 @@
 """The values of the page. Every text in them is safe to show: without a token, control characters written out."""
 
-from typing import Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 __all__ = [
     "AttributeLine", "BindingLine", "ClaimLine", "Fact", "FindingView", "IdentityLine", "LinkView", "Mark", "Moment",
-    "PageModel", "Part", "PrincipalLine", "Station", "StepView", "Unseen", "Value",
+    "PageModel", "Part", "PrincipalLine", "Station", "StepView", "Table", "Unseen", "Value",
 ]  # fmt: skip
 
 Mark = Literal["fine", "broken", "unknown", "skipped", "advice"]
 """A state, as a shape and a colour; its word stands beside it."""
+
+
+Row = TypeVar("Row")
+
+
+class Table(NamedTuple, Generic[Row]):
+    """Rows of a table, and how many there are that do not fit the page."""
+
+    rows: tuple[Row, ...]
+    more: int = 0
+
+    @property
+    def total(self) -> int:
+        """How many rows there are."""
+        return len(self.rows) + self.more
 
 
 class Moment(NamedTuple):
@@ -151,11 +166,17 @@ class PrincipalLine(NamedTuple):
 
 
 class BindingLine(NamedTuple):
-    """One member of one binding; ``fits`` where it is a principal of this token."""
+    """One member of one binding.
 
+    Attributes:
+        resource: whose policy it is.
+        holder: who the member is: ``this token``, ``its account``, or ``somebody else``.
+    """
+
+    resource: str
     role: str
     member: str
-    fits: bool
+    holder: str
     conditional: bool
 
 
@@ -184,7 +205,7 @@ class PageModel(NamedTuple):
         lead: the same as a sentence.
         said: what Google answered, where that is known.
         condition: the condition as a whole; empty where there is none.
-        policy_of: whose policy ``bindings`` is; empty where none was seen.
+        policies: whose policies ``bindings`` come from; none where none was seen.
     """
 
     mark: Mark
@@ -197,11 +218,11 @@ class PageModel(NamedTuple):
     stations: tuple[Station, ...]
     advice: tuple[FindingView, ...]
     unseen: tuple[Unseen, ...]
-    claims: tuple[ClaimLine, ...]
-    attributes: tuple[AttributeLine, ...]
+    claims: Table[ClaimLine]
+    attributes: Table[AttributeLine]
     condition: str
     parts: tuple[Part, ...]
-    principals: tuple[PrincipalLine, ...]
-    policy_of: str
-    bindings: tuple[BindingLine, ...]
-    identities: tuple[IdentityLine, ...]
+    principals: Table[PrincipalLine]
+    policies: tuple[str, ...]
+    bindings: Table[BindingLine]
+    identities: Table[IdentityLine]

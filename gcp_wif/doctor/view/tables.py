@@ -2,28 +2,47 @@
 
 import json
 import re
+from collections.abc import Sequence
 
 from gcp_wif.doctor.evidence import Binding, Evidence
 from gcp_wif.doctor.report import Report
-from gcp_wif.doctor.view.model import AttributeLine, BindingLine, ClaimLine, IdentityLine, Mark, Part, PrincipalLine
+from gcp_wif.doctor.view.model import (
+    AttributeLine,
+    BindingLine,
+    ClaimLine,
+    IdentityLine,
+    Mark,
+    Part,
+    PrincipalLine,
+    Row,
+    Table,
+)
 from gcp_wif.doctor.view.text import moment, safe
 from gcp_wif.federation import SubExpression
+from gcp_wif.limits import MAX_PAGE_ROWS
 from gcp_wif.names import Principal
 
 __all__ = [
-    "attribute_lines", "binding_lines", "claim_lines", "claim_text", "claims_read", "identity_lines", "parts", "policy",
-    "principal_lines", "tail",
+    "ACCOUNT", "TOKEN", "attribute_lines", "binding_lines", "claim_lines", "claim_text", "claims_read", "deciding",
+    "identity_lines", "parts", "policies", "principal_lines", "table", "tail",
 ]  # fmt: skip
 
 _CLAIM = re.compile(r"assertion(?:\.([A-Za-z_][A-Za-z0-9_]*)|\['([^']+)'\]|\[\"([^\"]+)\"\])")
 _TIMES = ("iat", "nbf", "exp", "auth_time")
 """Claims that are times (RFC 7519, section 4.1; OpenID Connect Core, section 2)."""
 
+TOKEN, ACCOUNT, OTHER = _HOLDERS = ("this token", "its account", "somebody else")
+
 _AFTER_A_SIDE = re.compile(r"\s*(?:[=!<>]=|[<>]|in\b)")
 _BEFORE_A_SIDE = re.compile(r"(?:[=!<>]=|[<>]|\bin)\s*\Z")
 _DEEPEST = 8
 _LONGEST = 600
 """Characters of a claim."""
+
+
+def table(lines: Sequence[Row]) -> Table[Row]:
+    """As many lines as a page holds."""
+    return Table(tuple(lines[:MAX_PAGE_ROWS]), max(0, len(lines) - MAX_PAGE_ROWS))
 
 
 def claims_read(evidence: Evidence) -> tuple[str, ...]:
@@ -92,18 +111,42 @@ def _is_side(text: str, holder: str) -> bool:
     return False
 
 
-def policy(evidence: Evidence) -> tuple[Binding, ...] | None:
-    """The policy that decides: the account's, or for direct federation the project's."""
+def deciding(evidence: Evidence) -> tuple[Binding, ...] | None:
+    """The policy that must name the token: the account's, or for direct federation the project's."""
     return evidence.project_policy if evidence.direct else evidence.policy
 
 
-def principal_lines(evidence: Evidence, report: Report) -> tuple[PrincipalLine, ...]:
+def policies(evidence: Evidence) -> tuple[tuple[str, tuple[Binding, ...]], ...]:
+    """The policies that were seen, each with what it belongs to; the one that must name the token first."""
+    project = ((safe(evidence.project or "the project"), evidence.project_policy),)
+    account = () if evidence.direct else ((safe(evidence.account or "the account"), evidence.policy),)
+    return tuple((name, bindings) for name, bindings in (*account, *project) if bindings is not None)
+
+
+def binding_lines(evidence: Evidence, report: Report) -> tuple[BindingLine, ...]:
+    """Members of the policies that were seen, those that are this token first.
+
+    Of a project's policy only what concerns this token and its account, unless it is the one that must name the token.
+    """
+    known, account = set(report.principals), f"serviceAccount:{evidence.account}"
+    holders = dict.fromkeys(known, TOKEN) | ({account: ACCOUNT} if evidence.account else {})
+    lines = [
+        BindingLine(resource, safe(each.role), safe(member), holders.get(member, OTHER), each.conditional)
+        for resource, bindings in policies(evidence)
+        for each in bindings
+        for member in each.members
+        if member in holders or bindings is deciding(evidence)
+    ]
+    return tuple(sorted(lines, key=lambda line: _HOLDERS.index(line.holder)))
+
+
+def principal_lines(report: Report, bindings: tuple[BindingLine, ...]) -> tuple[PrincipalLine, ...]:
     """Every identifier of the token, those that a policy names first."""
-    bindings = policy(evidence) or ()
-    lines = []
-    for text in report.principals:
-        roles = dict.fromkeys(safe(each.role) for each in bindings if text in each.members)
-        lines.append(PrincipalLine(safe(text), tail(text), tuple(roles)))
+    roles: dict[str, dict[str, None]] = {}
+    for each in bindings:
+        if each.holder == TOKEN:
+            roles.setdefault(each.member, {})[each.role] = None
+    lines = [PrincipalLine(safe(text), tail(text), tuple(roles.get(safe(text), ()))) for text in report.principals]
     return tuple(sorted(lines, key=lambda line: not line.roles))
 
 
@@ -113,17 +156,6 @@ def tail(member: str) -> str:
     if principal is None:
         return safe(member)
     return "every identity of the pool" if principal.is_whole_pool else safe(principal.tail)
-
-
-def binding_lines(evidence: Evidence, report: Report) -> tuple[BindingLine, ...]:
-    """Every member of the policy that decides, those that are this token first."""
-    known = set(report.principals)
-    lines = [
-        BindingLine(safe(each.role), safe(member), member in known, each.conditional)
-        for each in policy(evidence) or ()
-        for member in each.members
-    ]
-    return tuple(sorted(lines, key=lambda line: not line.fits))
 
 
 def identity_lines(report: Report) -> tuple[IdentityLine, ...]:

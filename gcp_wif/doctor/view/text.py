@@ -17,6 +17,8 @@ _COMMAND = re.compile(r"(?:(?P<words>[^`]{0,200}?): )?(?P<command>(?:gcloud|gcp-
 _FLAG = re.compile(r" (?=--[a-z])")
 _ONE_LINE = 76
 """Characters of a command that stay together."""
+_FOLDED = 1500
+"""Characters of a command that is folded at all: each flag is looked at for open quotes."""
 _FIRST_YEAR, _LAST_YEAR = 0, 253402300799
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
@@ -65,7 +67,7 @@ def step(line: str) -> StepView:
 
 def folded(command: str) -> str:
     """A long command with each flag on a line of its own, as a shell reads it too."""
-    if len(command) <= _ONE_LINE:
+    if not _ONE_LINE < len(command) <= _FOLDED:
         return command
     pieces = _FLAG.split(command)
     lines, current = [], pieces[0]

@@ -8,12 +8,14 @@ from google_setup import ACCOUNT, PROJECT_ID
 from page_cases import CASES, HOSTILE, MAIN, NO_SSH, NOW, claims, healthy, provider
 
 from gcp_wif.doctor import Evidence, diagnose
+from gcp_wif.doctor.evidence import Binding
 from gcp_wif.doctor.report import LINKS, Finding, LinkState, Report
 from gcp_wif.doctor.view import PageModel, page_model
 from gcp_wif.doctor.view.model import Station
 from gcp_wif.doctor.view.tables import parts
 from gcp_wif.doctor.view.text import cut, moment, safe, step
 from gcp_wif.federation import SubExpression, trace_condition
+from gcp_wif.limits import MAX_PAGE_ROWS
 
 FLOW = ["token", "provider", "attributes", "condition", "principal", "binding", "account"]
 BROKEN_AT = {
@@ -116,7 +118,10 @@ def test_a_binding_that_fits_nobody_shows_whom_it_names() -> None:
     binding = station(model_of(CASES["binding"]), "binding")
     assert binding.values[0].text.startswith("attribute.project/99aa")
     assert binding.note == "None of these is this token."
-    assert [line.fits for line in model_of(healthy()).bindings] == [True]
+    assert [(line.holder, line.resource) for line in model_of(healthy()).bindings.rows] == [
+        ("this token", ACCOUNT),
+        ("its account", "acme-prod"),
+    ]
 
 
 def judged(condition: str) -> list[tuple[str, str | None]]:
@@ -163,7 +168,7 @@ def test_times_are_told_from_the_report() -> None:
 
 
 def test_claims_that_are_times_and_claims_that_are_read() -> None:
-    lines = {line.name: line for line in model_of(healthy()).claims}
+    lines = {line.name: line for line in model_of(healthy()).claims.rows}
     assert lines["exp"].moment is not None
     assert lines["oidc.circleci.com/context-ids"].value == "[]"
     assert [name for name, line in lines.items() if line.read] == [
@@ -254,3 +259,20 @@ def test_a_finding_without_sides() -> None:
     report = Report((), (Finding("WIF991", "token", "unknown", "No token.", fix=("gcp-wif doctor",)),))
     (unseen,) = page_model(Evidence(NOW), report).unseen
     assert (unseen.code, unseen.steps[0].command) == ("WIF991", "gcp-wif doctor")
+
+
+def test_a_page_holds_a_bounded_number_of_rows() -> None:
+    members = tuple(f"user:{number}@example.com" for number in range(MAX_PAGE_ROWS))
+    own = healthy().policy or ()
+    model = model_of(healthy(policy=(Binding("roles/iam.workloadIdentityUser", members), *own)))
+    assert (len(model.bindings.rows), model.bindings.more) == (MAX_PAGE_ROWS, 2)
+    assert model.bindings.total == MAX_PAGE_ROWS + 2
+    assert model.bindings.rows[0].holder == "this token"
+
+
+def test_of_a_projects_policy_only_what_concerns_the_chain_is_shown() -> None:
+    project = (Binding("roles/owner", ("user:a@example.com", f"serviceAccount:{ACCOUNT}")),)
+    for seen in (healthy(project_policy=project), healthy(project_policy=project, policy=None)):
+        assert "user:a@example.com" not in str(model_of(seen).bindings)
+    direct = healthy(project_policy=project, direct=True, account=None, policy=None)
+    assert "user:a@example.com" in str(model_of(direct).bindings)
