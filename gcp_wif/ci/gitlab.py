@@ -16,7 +16,9 @@ from gcp_wif.ci.model import CiSystem, MissingToken
 from gcp_wif.issuers import Tenant
 
 if TYPE_CHECKING:
+    from gcp_wif.ci.config import ConfigJob
     from gcp_wif.ci.export_format import ExportTarget
+    from gcp_wif.manifest import Identity, Manifest
 
 __all__ = ["SYSTEM"]
 
@@ -24,6 +26,7 @@ _TOKEN = "GITLAB_OIDC_TOKEN"  # noqa: S105 - a variable's name
 _SERVER, _PROJECT = "CI_SERVER_URL", "CI_PROJECT_ID"
 _FOLDER, _CHECKOUT = "RUNNER_TEMP_PROJECT_DIR", "CI_PROJECT_DIR"
 _CLOUD = "https://gitlab.com"
+_BRANCH, _TAG = "refs/heads/", "refs/tags/"
 _SWITCH = (
     "Add to the job in .gitlab-ci.yml, with the audience that the provider takes (its own name, where the manifest "
     "names none):\n"
@@ -48,6 +51,7 @@ class _GitLab(CiSystem):
         "the job may run: for a long job set its `timeout:`."
     )
     folder_variable = _FOLDER
+    config_template = "gitlab/gitlab-ci.yml"
     init_flags = MappingProxyType({"gitlab_project_id": "project_id"})
     where = MappingProxyType(
         {
@@ -82,8 +86,52 @@ class _GitLab(CiSystem):
 
         return ExportOutput(SHELL, how=_HOW)
 
+    def config_job(self, identity: "Identity", manifest: "Manifest") -> "ConfigJob":
+        """A job that runs for what the rules admit, in the environment that they all name.
+
+        GitLab expands ``$NAME`` in some values, and ``$$`` is a dollar sign there.
+        """
+        from gcp_wif.ci.config import ConfigJob, job_variables
+
+        rules = [dict(rule.terms) for rule in identity.allow]
+        environments = list(dict.fromkeys(rule.get("environment", "") for rule in rules))
+        conditions = [_condition(rule) for rule in rules]
+        audience = (*manifest.issuer.audiences, manifest.provider_name.default_audiences[1])[0]
+        values = {
+            "id": f"google-cloud-{identity.name}",
+            "token": _TOKEN,
+            "audience": _literal(audience),
+            "conditions": list(dict.fromkeys(conditions)) if all(conditions) else [],
+            "environment": _literal(environments[0]) if len(environments) == 1 else "",
+            "environments": environments if len(environments) > 1 else [],
+            "env": {name: _literal(value) for name, value in job_variables(identity, manifest).items()},
+        }
+        return ConfigJob((), values)
+
     def sample_job(self, token: str, folder: str) -> Mapping[str, str]:
         return {_TOKEN: token, _FOLDER: folder}
+
+
+def _literal(text: str) -> str:
+    return text.replace("$", "$$")
+
+
+def _condition(rule: Mapping[str, str]) -> str:
+    """The expression that is true for pipelines that ``rule`` admits, as far as it can be written; empty for all."""
+    ref = rule.get("ref", "")
+    wanted = {
+        "CI_PROJECT_ID": rule.get("project_id"),
+        "CI_PROJECT_NAMESPACE_ID": rule.get("namespace_id"),
+        "CI_COMMIT_BRANCH": ref.removeprefix(_BRANCH) if ref.startswith(_BRANCH) else None,
+        "CI_COMMIT_TAG": ref.removeprefix(_TAG) if ref.startswith(_TAG) else None,
+        "CI_COMMIT_REF_PROTECTED": rule.get("ref_protected"),
+        "CI_PIPELINE_SOURCE": rule.get("pipeline_source"),
+    }
+    # A text of an expression has no escapes: one with both quotes cannot be written, and is left to Google.
+    quotes = {
+        name: next((quote for quote in ('"', "'") if quote not in text), "") for name, text in wanted.items() if text
+    }
+    return " && ".join(f"${name} == {quote}{wanted[name]}{quote}" for name, quote in quotes.items() if quote)
 
 
 SYSTEM = _GitLab()

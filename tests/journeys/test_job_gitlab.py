@@ -1,16 +1,20 @@
 """A job of GitLab, end to end on loopback, with the core install alone: its token is in a variable, as
 ``id_tokens: GITLAB_OIDC_TOKEN`` puts it there (GitLab, "OpenID Connect (OIDC) Authentication Using ID Tokens")."""
 
+import json
 import stat
 from pathlib import Path
 from typing import Any
 
 import kinds
 import pytest
+import yaml
 from ci_job import Job
 from kinds.gitlab import HOST, PROJECT
 
 from gcp_wif.emulator import Emulator
+from gcp_wif.manifest import Manifest
+from gcp_wif.rendering.ci_config import render_ci_config
 
 NAME = "GOOGLE_APPLICATION_CREDENTIALS"
 FLAGS = "--manifest gcp-wif.toml --identity reader"
@@ -124,3 +128,36 @@ def test_init_on_a_laptop_says_which_command_gives_each_id(cli) -> None:
     done = cli("init", "--ci", "gitlab", "--project-number", "1")
     assert done.returncode == 2
     assert "--gitlab-project-id (glab api projects/GROUP%2FPROJECT gives `id`" in done.stderr
+
+
+def test_what_render_makes_gets_through(job: GitLab) -> None:
+    made = job("render", "gitlab", "--identity", "deploy", "--install", "true")
+    assert made.returncode == 0, made.stderr
+    (found,) = yaml.safe_load(made.stdout).values()
+    assert found["rules"] == [{"if": '$CI_PROJECT_ID == "20" && $CI_COMMIT_BRANCH == "main"'}]
+    assert found["id_tokens"] == {"GITLAB_OIDC_TOKEN": {"aud": job.audience}}
+    job.env |= found["variables"]
+    job.env["GITLAB_OIDC_TOKEN"] = job.token(environment=found["environment"])
+    script = "\n".join(found["script"]).replace("command -v gcloud", "false")
+    done = job.shell(f"{script}\nprintenv {NAME}")
+    assert done.returncode == 0, done.stderr
+    assert "generateAccessToken" in str([each["path"] for each in job.emulator.requests()])
+    assert job.shell("\n".join(found["after_script"])).returncode == 0
+    assert list(job.temp.iterdir()) == []
+    job.env["GITLAB_OIDC_TOKEN"] = job.token(environment=found["environment"], ref="dev")
+    refused = job.shell(f"{script}\necho went on")
+    assert refused.returncode == 1
+    assert "went on" not in refused.stdout
+
+
+@pytest.mark.parametrize(("branch", "condition"), [("a'b", '"a\'b"'), ('a"b', "'a\"b'"), ("$x", '"$x"')], ids=str)
+def test_a_branch_stands_in_a_condition_as_it_is(branch: str, condition: str) -> None:
+    text = kinds.kind("gitlab").table.manifest.replace('"main"', json.dumps(branch))
+    found = yaml.safe_load(render_ci_config("gitlab", Manifest.parse(text, origin="m"), "m", "deploy"))
+    assert found["google-cloud-deploy"]["rules"][0]["if"].endswith(f"$CI_COMMIT_BRANCH == {condition}")
+
+
+def test_one_that_no_condition_can_hold_is_left_to_google() -> None:
+    text = kinds.kind("gitlab").table.manifest.replace('"main"', json.dumps("a'b\"c"))
+    found = yaml.safe_load(render_ci_config("gitlab", Manifest.parse(text, origin="m"), "m", "deploy"))
+    assert found["google-cloud-deploy"]["rules"] == [{"if": '$CI_PROJECT_ID == "20"'}]
