@@ -88,10 +88,14 @@ def _token_advice(context: Context) -> tuple[str, ...]:
     return (f"In this job {missing.what}. {missing.hint}",)
 
 
-def case_of_job(config: CredentialConfig, now: float, error: GcpWifError) -> Evidence:
+def case_of_job(
+    config: CredentialConfig, now: float, error: GcpWifError, token: SubjectToken | None = None
+) -> Evidence:
     """What a job has when Google refuses: its config, its token, and Google's sentence."""
     evidence = with_config(Evidence(now), config)
-    if isinstance(config.source, FileSource):
+    if token is not None:
+        evidence = with_token(evidence, token)
+    elif isinstance(config.source, FileSource):
         evidence = with_token(evidence, read_token_file(config.source, subject_token_type=config.subject_token_type))
     known = recognise(error.message)
     return replace(evidence, refused=known.kind if known else None, sentence=from_outside(error.message)[:500])

@@ -75,6 +75,17 @@ INPUTS = (
         INPUT,
     ),
     Code(
+        "WIF014",
+        "The agent that keeps the token fresh cannot be reached or started",
+        "`login --keep-fresh` and `run` start a small process that listens on 127.0.0.1. The machine lets this user "
+        "start no process or open no port, or a process of that kind is stopped and answers nobody.",
+        (
+            "Look into the log beside the credential config, NAME.agent.log, which says why an agent ended.",
+            "Without an agent: log in again before the token ends, or use an executable source.",
+        ),
+        INPUT,
+    ),
+    Code(
         "WIF101",
         "A value that is needed is not given",
         "No flag gives it and no variable that is read for it is set. Often the CI system's shared variables (a "

@@ -15,6 +15,7 @@ from gcp_wif.job.source import Folder, absolute, choose_source, clean_path, defa
 from gcp_wif.job.target import Target
 
 if TYPE_CHECKING:
+    from gcp_wif.job.keeper import Keeper
     from gcp_wif.subject_token import SubjectToken
 
 __all__ = ["DEFAULT_CONFIG_NAME", "Generated", "config_path", "generate"]
@@ -61,6 +62,7 @@ def generate(
     endpoints: Endpoints,
     context: Context,
     accept: Callable[[CredentialConfig], object] | None = None,
+    keeper: "Keeper | None" = None,
 ) -> Generated:
     """Write the config and, for a file source, the token.
 
@@ -72,6 +74,7 @@ def generate(
         endpoints: whose URLs the config gets.
         context: the job.
         accept: called with the config before anything is written; raises where it is not to be.
+        keeper: gives the config an agent as its source, which holds the token; no token is written then.
 
     Raises:
         InputError: any of the codes of target, source, token and files; nothing was written.
@@ -91,6 +94,8 @@ def generate(
     )
     if accept is not None:
         accept(config)
+    if keeper is not None:
+        return _kept(config, output, warnings, (target, flags, context), keeper)
     source = choice.source if isinstance(choice.source, FileSource) and not flags.config_only else None
     if source is None and flags.token.given:
         why = "--config-only writes no token" if flags.config_only else "clients fetch the token themselves"
@@ -114,6 +119,31 @@ def generate(
         forget_tokens(gsutil.folder, context.roots)  # those of an earlier login, maybe as somebody else
     warnings += write_private(files, context.roots, receipt_for=None if flags.config_only else output)
     return Generated(output, token_path, config, warnings, token)
+
+
+def _kept(
+    config: CredentialConfig,
+    output: Path,
+    warnings: tuple[str, ...],
+    job: tuple[Target, GenerateFlags, Context],
+    keeper: "Keeper",
+) -> Generated:
+    """Write a config that leads to an agent."""
+    target, flags, context = job
+    _check_paths(output, None, context.roots)
+    checked = keeper.obtain(flags, context, target)
+    config = config._replace(source=keeper.begin(checked, output, target, context))
+    try:
+        files = {output: config.to_json().encode(), **keeper.files}
+        if gsutil := gsutil_for(output, context.environ.get("HOME")):
+            files[gsutil.file] = gsutil.content
+            forget_tokens(gsutil.folder, context.roots)
+        more = write_private(files, context.roots, receipt_for=output, growing=keeper.files)
+        keeper.ready()
+    except BaseException:
+        keeper.abandon()
+        raise
+    return Generated(output, None, config, warnings + checked.warnings + more, checked.token)
 
 
 def _folder(context: Context) -> Folder:
