@@ -86,6 +86,14 @@ INPUTS = (
         INPUT,
     ),
     Code(
+        "WIF015",
+        "The command cannot be run",
+        "`gcp-wif run -- COMMAND…` starts a program by its name or path. There is no such program on the PATH, or the "
+        "file may not be run. Shell text, such as `a && b` or a variable, is no program.",
+        ("Name a program that is there.", "For shell text run a shell: gcp-wif run -- sh -c 'a && b'"),
+        INPUT,
+    ),
+    Code(
         "WIF101",
         "A value that is needed is not given",
         "No flag gives it and no variable that is read for it is set. Often the CI system's shared variables (a "

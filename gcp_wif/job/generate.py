@@ -135,10 +135,12 @@ def _kept(
     config = config._replace(source=keeper.begin(checked, output, target, context))
     try:
         files = {output: config.to_json().encode(), **keeper.files}
-        if gsutil := gsutil_for(output, context.environ.get("HOME")):
+        if gsutil := gsutil_for(output, str(keeper.folder) if keeper.folder else context.environ.get("HOME")):
             files[gsutil.file] = gsutil.content
             forget_tokens(gsutil.folder, context.roots)
-        more = write_private(files, context.roots, receipt_for=output, growing=keeper.files)
+        # What stands in a folder of its own needs no receipt: the folder goes as a whole.
+        receipt_for = output if keeper.folder is None else None
+        more = write_private(files, context.roots, receipt_for=receipt_for, growing=keeper.files)
         keeper.ready()
     except BaseException:
         keeper.abandon()

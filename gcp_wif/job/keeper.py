@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gcp_wif.credential_config import UrlSource
+from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE, UrlSource
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError
 from gcp_wif.job.agent.ancestors import job_process
@@ -14,7 +14,7 @@ from gcp_wif.job.agent.order import Order
 from gcp_wif.job.context import Context
 from gcp_wif.job.flags import GenerateFlags, KeepFlags
 from gcp_wif.job.target import Target
-from gcp_wif.job.tokens import CheckedToken, ask_again, asking_of
+from gcp_wif.job.tokens import CheckedToken, ask_again, asking_of, obtain_token
 from gcp_wif.limits import AGENT_HOURS, AGENT_MOST_HOURS
 
 __all__ = ["Keeper", "Kept"]
@@ -41,10 +41,13 @@ class Keeper:
 
     Args:
         flags: the command line.
+        folder: a private folder of one command, for which the agent is: it ends with this process, and removes the
+            folder. It serves one token, too, where the CI system gives no second one. ``None`` for a whole job.
     """
 
-    def __init__(self, flags: KeepFlags) -> None:
+    def __init__(self, flags: KeepFlags, folder: Path | None = None) -> None:
         self._flags = flags
+        self.folder = folder
         self._running: Running | None = None
         self._ask: dict[str, Any] | None = None
         self.kept: Kept | None = None
@@ -52,7 +55,7 @@ class Keeper:
         """What must be written beside the config, and grows."""
 
     def obtain(self, flags: GenerateFlags, context: Context, target: Target) -> CheckedToken:
-        """The token to begin with: asked for, as all later ones are, so that the proof is one for them too.
+        """The token to begin with: asked for, as all later ones are, so that the proof is one for them, too.
 
         Raises:
             InputError: WIF109, WIF110, and as `asking_of` and `ask_again`.
@@ -60,6 +63,9 @@ class Keeper:
         """
         self._hours()
         _check_source(flags)
+        if self.folder is not None and not _may_ask_again(flags, context):
+            token_type = flags.subject_token_type or DEFAULT_TOKEN_TYPE
+            return obtain_token(flags.token, context, target, subject_token_type=token_type)
         asking = asking_of(flags.token, context, target)
         self._ask = {"errand": "token"} | asking.as_task()
         return ask_again(asking, context)
@@ -71,7 +77,7 @@ class Keeper:
             InputError: WIF014.
         """
         order = self._order(token, config, target, context)
-        address, shared = self._shared(config, order)
+        address, shared = self._shared(config, order) if self.folder is None else (None, False)
         if address is None:
             self._running = start(order)
             address = self._running.address
@@ -87,7 +93,12 @@ class Keeper:
             InputError: WIF014.
         """
         if self._running is not None:
-            self._running.ready()
+            self._running.ready(guard=self.folder is not None)
+
+    def finish(self) -> None:
+        """End an agent with a folder, and wait until it has removed that."""
+        if self._running is not None:
+            self._running.finish()
 
     def abandon(self) -> None:
         """The files are not written: an agent that was started for them ends."""
@@ -113,6 +124,7 @@ class Keeper:
             ends=ends,
             job=job_process(context.system.job_process),
             access=_access(config, target, context) if self._flags.metadata_server else None,
+            folder=str(self.folder) if self.folder is not None else None,
         )
 
     def _hours(self) -> float:
@@ -124,6 +136,12 @@ class Keeper:
                 code="WIF109",
             )
         return hours
+
+
+def _may_ask_again(flags: GenerateFlags, context: Context) -> bool:
+    system = context.system
+    named = [name for name in flags.token.given if name != "--audience"]
+    return not named and not system.cannot_ask and system.can_ask(context.environ)
 
 
 def _access(config: Path, target: Target, context: Context) -> dict[str, Any]:
