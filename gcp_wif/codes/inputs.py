@@ -89,7 +89,7 @@ INPUTS = (
         "WIF015",
         "The command cannot be run",
         "`gcp-wif run -- COMMAND…` starts a program by its name or path. There is no such program on the PATH, or the "
-        "file may not be run. Shell text, such as `a && b` or a variable, is no program.",
+        "file may not be run. Shell text, such as `a && b` or a variable, is not a program.",
         ("Name a program that is there.", "For shell text run a shell: gcp-wif run -- sh -c 'a && b'"),
         INPUT,
     ),

@@ -38,7 +38,7 @@ def run_command(words: Sequence[str], environ: Mapping[str, str]) -> int:
         except OSError as error:
             raise InputError(
                 f"The command {from_outside(words[0])} cannot be run: {error.strerror}.",
-                hint="It is looked up on the PATH, and is no shell text: for that give  -- sh -c '…'",
+                hint="It is looked up on the PATH and is not shell text; for that give  -- sh -c '…'",
                 code="WIF015",
             ) from None
         while process.poll() is None:

@@ -80,7 +80,7 @@ def main(
     if shutil.which(words[0], path=context.environ.get("PATH")) is None:
         raise InputError(
             f"There is no program {shown(words[0])}.",
-            hint="It is looked up on the PATH, and is no shell text: for that give  -- sh -c '…'",
+            hint="It is looked up on the PATH and is not shell text; for that give  -- sh -c '…'",
             code="WIF015",
         )
     if context.environ.get(_AUTHENTICATED_VARIABLE) and not options.force:
