@@ -151,7 +151,7 @@ longest."""
 AGENT_GIVES_UP_SECONDS = 3_600.0
 """How long after the end of its last token an agent that gets no other goes on asking."""
 
-AGENT_LOOK_SECONDS = 5.0
+AGENT_LOOK_SECONDS = 2.0
 """How often an agent looks whether its config is still there, and whether a token is due."""
 
 AGENT_START_SECONDS = 20.0
