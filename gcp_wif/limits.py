@@ -149,7 +149,7 @@ AGENT_LONGEST_PAUSE_SECONDS = 60.0
 longest."""
 
 AGENT_GIVES_UP_SECONDS = 3_600.0
-"""How long after the end of its last token an agent that gets no other goes on asking."""
+"""How long an agent whose token is dead goes on asking for another one."""
 
 AGENT_LOOK_SECONDS = 2.0
 """How often an agent looks whether its config is still there, and whether a token is due."""

@@ -80,6 +80,8 @@ def generate(
         InputError: any of the codes of target, source, token and files; nothing was written.
         UnavailableError: WIF603 where the CI system gives no token; nothing was written.
     """
+    if keeper is not None:
+        keeper.check(flags)
     output = config_path(flags.output_file, context)
     choice = choose_source(flags.source, folder=_folder(context), cwd=context.cwd, keep_path=flags.config_only)
     token_type = _token_type(flags.subject_token_type)

@@ -37,7 +37,7 @@ class Kept(NamedTuple):
 
 
 class Keeper:
-    """The agent of one login, in the steps that `generate` goes through: `obtain`, `begin`, `ready` or `abandon`.
+    """The agent of one login, in the steps that `generate` goes through: `check`, `obtain`, `begin`, `ready` or `abandon`.
 
     Args:
         flags: the command line.
@@ -54,15 +54,22 @@ class Keeper:
         self.files: Mapping[Path, bytes] = {}
         """What must be written beside the config, and grows."""
 
+    def check(self, flags: GenerateFlags) -> None:
+        """Refuse what cannot go together, before anything is done.
+
+        Raises:
+            InputError: WIF109, WIF110.
+        """
+        self._hours()
+        _check_source(flags)
+
     def obtain(self, flags: GenerateFlags, context: Context, target: Target) -> CheckedToken:
         """The token to begin with: asked for, as all later ones are, so that the proof is one for them, too.
 
         Raises:
-            InputError: WIF109, WIF110, and as `asking_of` and `ask_again`.
+            InputError: as `asking_of` and `ask_again`.
             UnavailableError: WIF603.
         """
-        self._hours()
-        _check_source(flags)
         if self.folder is not None and not _may_ask_again(flags, context):
             token_type = flags.subject_token_type or DEFAULT_TOKEN_TYPE
             return obtain_token(flags.token, context, target, subject_token_type=token_type)

@@ -15,7 +15,7 @@ from gcp_wif.job.context import Context
 from gcp_wif.job.export import read_config
 from gcp_wif.job.gsutil import forget_tokens, gsutil_for
 
-__all__ = ["LoggedOut", "logout"]
+__all__ = ["LoggedOut", "logout", "remove_written"]
 
 
 class LoggedOut(NamedTuple):
@@ -48,9 +48,7 @@ def logout(config: Path, target: ExportTarget | None, context: Context) -> Logge
             the wrong file was named.
     """
     ended = _end_agent(config)
-    removed, warnings = _remove_files(config, context.roots)
-    if gsutil := gsutil_for(config, context.roots.home):
-        forget_tokens(gsutil.folder, context.roots)
+    removed, warnings = remove_written(config, context)
     changed = None
     if isinstance(target, ExportFile):
         answer = edit_shared(
@@ -68,6 +66,18 @@ def _end_agent(config: Path) -> bool:
     from gcp_wif.job.agent.launch import end, log_path
 
     return log_path(config).exists() and end(config)
+
+
+def remove_written(config: Path, context: Context) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Remove the files that login wrote for ``config``; which ones, and warnings about those that stay.
+
+    Raises:
+        InputError: as `logout`, but for WIF014.
+    """
+    removed, warnings = _remove_files(config, context.roots)
+    if gsutil := gsutil_for(config, context.roots.home):
+        forget_tokens(gsutil.folder, context.roots)
+    return removed, warnings
 
 
 def _remove_files(config: Path, roots: Roots) -> tuple[tuple[Path, ...], tuple[str, ...]]:

@@ -33,7 +33,10 @@ def test_the_schema_is_one_and_every_command_has_a_shape() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     assert set(SHAPES) <= set(SCHEMA["$defs"])
     with pytest.raises(jsonschema.ValidationError):
-        validate("logout", '{"version": 1, "removed": [], "agent_ended": false, "shell_file": null, "warnings": [], "more": 1}')
+        validate(
+            "logout",
+            '{"version": 1, "removed": [], "agent_ended": false, "shell_file": null, "warnings": [], "more": 1}',
+        )
     with pytest.raises(jsonschema.ValidationError):
         validate("export", '{"shell_file": "x", "lines_added": 0, "exports": {}}')
 

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from clocked import shim
 from google_setup import Google
@@ -70,7 +70,7 @@ class LongJob:
         self.config = self.home / "gcp_cred_config.json"
         self.log_path = self.home / "gcp_cred_config.json.agent.log"
 
-    def __enter__(self) -> "LongJob":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -151,7 +151,9 @@ def _processes() -> Iterator[tuple[int, str, str]]:
                     yield int(folder.name), words, environ
 
 
-def ask(source: UrlSource, *, path: str = "/", method: str = "GET", body: bytes = b"", **changes: Any) -> tuple[int, bytes]:
+def ask(
+    source: UrlSource, *, path: str = "/", method: str = "GET", body: bytes = b"", **changes: Any
+) -> tuple[int, bytes]:
     """Ask an agent as a client does; ``headers`` and ``host`` in place of the right ones."""
     import http.client
     from urllib.parse import urlsplit

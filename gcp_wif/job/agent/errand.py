@@ -53,9 +53,9 @@ def _run(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _logout(task: dict[str, Any], context: Context) -> dict[str, Any]:
-    from gcp_wif.job.logout import logout
+    from gcp_wif.job.logout import remove_written
 
-    return {"removed": [str(path) for path in logout(Path(task["config"]), None, context).removed]}
+    return {"removed": [str(path) for path in remove_written(Path(task["config"]), context)[0]]}
 
 
 def _token(task: dict[str, Any], context: Context) -> dict[str, Any]:

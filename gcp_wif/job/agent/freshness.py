@@ -47,20 +47,24 @@ class HeldToken(NamedTuple):
         """
         return self.left(now) <= self.lifetime / 2
 
-    def is_hopeless(self, now: float) -> bool:
-        """Whether it has been dead for so long, and no other came, that the job must be over."""
-        return self.left(now) <= -AGENT_GIVES_UP_SECONDS
-
 
 class Attempts(NamedTuple):
     """How asking went since a token came last."""
 
     failures: int = 0
+    first: float = 0.0
     last: float = 0.0
 
     def failed(self, now: float) -> "Attempts":
         """One more that failed."""
-        return Attempts(self.failures + 1, now)
+        return Attempts(self.failures + 1, self.first if self.failures else now, now)
+
+    def are_hopeless(self, now: float) -> bool:
+        """Whether asking has failed for so long that the job must be over.
+
+        The age of the token would not tell: it may have died while the machine was suspended.
+        """
+        return self.failures > 0 and now - self.first >= AGENT_GIVES_UP_SECONDS
 
     def may_ask(self, now: float, *, somebody_waits: bool = False) -> bool:
         """Whether the pause after a failure is over. It doubles; where a client waits the shortest one is enough.

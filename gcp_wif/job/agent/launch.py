@@ -18,16 +18,15 @@ from gcp_wif.errors import InputError
 from gcp_wif.files import read_bounded
 from gcp_wif.job.agent.log import held, is_held
 from gcp_wif.job.agent.order import SECRET_HEADER, Order
-from gcp_wif.limits import AGENT_START_SECONDS
+from gcp_wif.limits import AGENT_ANSWER_BYTES, AGENT_START_SECONDS
 
-__all__ = ["AgentAddress", "Running", "adopt", "end", "living", "log_path", "start"]
+__all__ = ["AgentAddress", "Running", "adopt", "end", "is_of_agent", "living", "log_path", "start", "token_of"]
 
 _MAIN = (
     "import sys; sys.path[:0] = sys.argv[1:2]; sys.path += sys.argv[2:]\n"
     "from gcp_wif.job.agent.process import main; main()"
 )
 _URL = re.compile(r"http://127\.0\.0\.1:([0-9]{1,5})/")
-_ANSWER_BYTES = 4096
 
 
 class AgentAddress(NamedTuple):
@@ -169,6 +168,18 @@ def adopt(address: AgentAddress, order: Order) -> AgentAddress | None:
         return None
 
 
+def is_of_agent(config: CredentialConfig) -> bool:
+    """Whether a config leads to an agent, living or not."""
+    source = config.source
+    return isinstance(source, UrlSource) and SECRET_HEADER in dict(source.headers)
+
+
+def token_of(config: Path) -> str | None:
+    """The token that the agent of a config gives now; ``None`` where none lives, or it has none."""
+    address = living(config)
+    return _ask(address, "GET", "/", b"").decode("utf-8", "replace") or None if address else None
+
+
 def end(config: Path) -> bool:
     """End the living agent of a config, and wait until it is gone; ``False`` where there is none.
 
@@ -206,8 +217,8 @@ def _ask(address: AgentAddress, method: str, path: str, body: bytes) -> bytes:
     deadline = time.monotonic() + AGENT_START_SECONDS
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", address.port), 5) as connection:
         connection.sendall(head.encode() + body)
-        while len(answer) < _ANSWER_BYTES and time.monotonic() < deadline:
-            part = connection.recv(_ANSWER_BYTES)
+        while len(answer) < AGENT_ANSWER_BYTES and time.monotonic() < deadline:
+            part = connection.recv(AGENT_ANSWER_BYTES)
             if not part:
                 break
             answer += part
@@ -230,10 +241,10 @@ def _line(pipe: IO[bytes]) -> bytes:
     line = b""
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
-        while not line.endswith(b"\n") and len(line) < _ANSWER_BYTES:
+        while not line.endswith(b"\n") and len(line) < AGENT_ANSWER_BYTES:
             if not selector.select(max(0.0, deadline - time.monotonic())):
                 return b""
-            part = os.read(pipe.fileno(), _ANSWER_BYTES)
+            part = os.read(pipe.fileno(), AGENT_ANSWER_BYTES)
             if not part:
                 return b""
             line += part

@@ -284,7 +284,7 @@ class Agent:
         self._server.look()
         if now >= self._order.ends:
             self.end(_End.HOURS)
-        elif self._order.ask is not None and self._token.is_hopeless(now):
+        elif self._attempts.are_hopeless(now) and self._token.left(now) <= 0:
             self.end(_End.HOPELESS)
         elif self._order.job is not None and self._job is None and not _is_alive(self._order.job):
             self.end(_End.JOB)
