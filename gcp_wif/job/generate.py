@@ -11,7 +11,7 @@ from gcp_wif.files import Roots, check_destination, write_private
 from gcp_wif.job.context import Context
 from gcp_wif.job.flags import GenerateFlags
 from gcp_wif.job.gsutil import forget_tokens, gsutil_for
-from gcp_wif.job.source import Folder, absolute, choose_source, clean_path, default_path
+from gcp_wif.job.source import Folder, SourceChoice, absolute, choose_source, clean_path, default_path
 from gcp_wif.job.target import Target
 from gcp_wif.limits import LIFETIME_SECONDS
 
@@ -83,7 +83,10 @@ def generate(
     if keeper is not None:
         keeper.check(flags)
     output = config_path(flags.output_file, context)
-    choice = choose_source(flags.source, folder=_folder(context), cwd=context.cwd, keep_path=flags.config_only)
+    if keeper is not None:
+        choice = SourceChoice(keeper.unknown_source)
+    else:
+        choice = choose_source(flags.source, folder=_folder(context), cwd=context.cwd, keep_path=flags.config_only)
     token_type = _token_type(flags.subject_token_type)
     lifetime, warnings = _lifetime(flags.lifetime_seconds, target)
     config = CredentialConfig.build(

@@ -37,13 +37,16 @@ class Kept(NamedTuple):
 
 
 class Keeper:
-    """The agent of one login, in the steps that `generate` goes through: `check`, `obtain`, `begin`, `ready` or `abandon`.
+    """The agent of one login, in the steps of `generate`: `check`, `obtain`, `begin`, then `ready` or `abandon`.
 
     Args:
         flags: the command line.
         folder: a private folder of one command, for which the agent is: it ends with this process, and removes the
             folder. It serves one token, too, where the CI system gives no second one. ``None`` for a whole job.
     """
+
+    unknown_source = UrlSource("http://127.0.0.1/")
+    """What stands for the agent's address in a config that is looked at before there is an agent."""
 
     def __init__(self, flags: KeepFlags, folder: Path | None = None) -> None:
         self._flags = flags

@@ -54,6 +54,6 @@ class Order(NamedTuple):
         """Read what `to_json` made.
 
         Raises:
-            ValueError, TypeError: it is something else.
+            ValueError, TypeError, RecursionError: it is something else.
         """
         return cls(**json.loads(data))

@@ -227,7 +227,7 @@ class Agent:
     def _new_order(self, body: bytes) -> Reply:
         try:
             order = Order.from_json(body)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             return Reply(400)
         if (order.config, order.log, order.folder) != (self._order.config, self._order.log, self._order.folder):
             return Reply(404)
