@@ -338,3 +338,20 @@ def test_the_action_installs_its_own_checkout(job: GitHub) -> None:
     assert done.returncode == 0, done.stderr
     shown = job.shell('"$RUNNER_TEMP/gcp-wif/bin/gcp-wif" --version')
     assert VERSION in shown.stdout + shown.stderr
+
+
+def test_a_long_job_is_served_by_an_agent_that_asks_again(job: GitHub, server: TokenServer) -> None:
+    done = job(*LOGIN, "--keep-fresh")
+    assert done.returncode == 0, done.stderr
+    try:
+        asked = len(server.asked)
+        job.step()
+        assert "127.0.0.1" in Path(job.env[NAME]).read_text()
+        assert job.client() == "serviceAccount:reader@acme-prod.iam.gserviceaccount.com"
+        assert asked >= 1
+        assert {each.query["audience"][0] for each in server.asked} == {job.audience}
+    finally:
+        ended = job("logout")
+    assert ended.returncode == 0, ended.stderr
+    job.step()
+    assert job.env[NAME] == ""

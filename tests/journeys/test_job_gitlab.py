@@ -161,3 +161,9 @@ def test_one_that_no_condition_can_hold_is_left_to_google() -> None:
     text = kinds.kind("gitlab").table.manifest.replace('"main"', json.dumps("a'b\"c"))
     found = yaml.safe_load(render_ci_config("gitlab", Manifest.parse(text, origin="m"), "m", "deploy"))
     assert found["google-cloud-deploy"]["rules"] == [{"if": '$CI_PROJECT_ID == "20"'}]
+
+
+def test_no_agent_can_keep_a_token_fresh_that_is_issued_once(job: GitLab) -> None:
+    done = job(*LOGIN, "--keep-fresh")
+    assert (done.returncode, "`timeout:`" in done.stderr) == (2, True)
+    assert not job.temp.exists()
