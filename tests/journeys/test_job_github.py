@@ -355,3 +355,14 @@ def test_a_long_job_is_served_by_an_agent_that_asks_again(job: GitHub, server: T
     assert ended.returncode == 0, ended.stderr
     job.step()
     assert job.env[NAME] == ""
+
+
+def test_the_job_in_readme_uses_the_action_as_it_is(installed: GitHub, server: TokenServer) -> None:
+    (block,) = re.findall(r"```yaml\n(jobs:\n[^`]*id-token: write[^`]*)```", (ROOT / "README.md").read_text())
+    (workflow,) = yaml.safe_load(block)["jobs"].values()
+    assert workflow["permissions"] == {"contents": "read", "id-token": "write"}
+    (step,) = workflow["steps"]
+    installed.claims = {"environment": "production"}
+    done = installed.shell(ACTION["runs"]["steps"][1]["run"], **action_env(**step["with"]))
+    assert done.returncode == 0, done.stderr
+    assert step["with"]["service_account"] in done.stderr
