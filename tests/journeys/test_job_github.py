@@ -204,6 +204,13 @@ def test_a_client_gets_a_fresh_token_from_the_program_of_a_config(job: GitHub, s
     assert server.asked[-1].query["audience"] == [job.audience]
 
 
+def test_a_token_that_was_asked_for_is_masked_before_it_is_printed(job: GitHub, server: TokenServer) -> None:
+    done = job("token", "--audience", "me")
+    assert done.returncode == 0, done.stderr
+    assert f"::add-mask::{done.stdout.strip()}\n" in done.stderr
+    assert "::add-mask::" not in job("token", "--audience", "me", "--executable-response").stderr
+
+
 def test_init_in_a_job_needs_a_project_and_an_account_alone(job: GitHub) -> None:
     known = (
         "--project-id",

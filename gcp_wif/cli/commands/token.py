@@ -42,6 +42,7 @@ def main(token: TokenOptions, options: _Options, ci: CiOptions, common: CommonOp
     for warning in checked.warnings:
         out.warn(warning)
     text = checked.token.reveal()
+    out.command(ci.context().system.mask(text))  # before it can get into the log
     out.secret(_document(text, token, checked) if common.as_json else text.encode() + b"\n")
 
 
