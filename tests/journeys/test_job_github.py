@@ -211,6 +211,14 @@ def test_a_token_that_was_asked_for_is_masked_before_it_is_printed(job: GitHub, 
     assert "::add-mask::" not in job("token", "--audience", "me", "--executable-response").stderr
 
 
+def test_outside_a_job_nothing_asks_for_a_mask(job: GitHub) -> None:
+    token = job.emulator.token(kind="github", aud=job.audience)
+    laptop = {"GITHUB_ACTIONS": "", "MY_TOKEN": token}
+    done = job(*LOGIN, "--ci", "github", "--token-env", "MY_TOKEN", **laptop)
+    assert done.returncode == 0, done.stderr
+    assert token not in done.stderr
+
+
 def test_init_in_a_job_needs_a_project_and_an_account_alone(job: GitHub) -> None:
     known = (
         "--project-id",
