@@ -111,6 +111,15 @@ def test_logout_removes_the_files_and_ends_what_earlier_steps_have_set(job: GitH
     assert job.env["GOOGLE_CLOUD_PROJECT"] == "acme-prod"  # no credential, and maybe the workflow's own
 
 
+def test_logout_leaves_what_somebody_else_has_set(job: GitHub, server: TokenServer) -> None:
+    assert job(*LOGIN).returncode == 0
+    job.step()
+    theirs = {NAME: "/theirs.json", "BOTO_PATH": "/theirs.boto"}
+    job.env |= theirs
+    assert job("logout").returncode == 0
+    assert list(runner(job.file.read_bytes())) == ["CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE"]
+
+
 def test_logout_in_the_step_of_the_login_leaves_the_runners_file_as_it_was(job: GitHub, server: TokenServer) -> None:
     job.file.write_text("THEIRS<<x\n1\nx\n")
     assert job(*LOGIN).returncode == 0
