@@ -93,7 +93,7 @@ def known_of(
         found = getattr(options, key.name) or keys.get(key.name)
         if found:
             issuer[key.name] = found
-        elif key.required:
+        elif key.missing_in({each.name: getattr(options, each.name) or keys.get(each.name) for each in profile.keys}):
             missing.append(f"--{key.name.replace('_', '-')} ({profile.title}: {key.where})")
     rule = {name: value for name, value in profile.rule_of(claims).items() if own and name in profile.one_of}
     rule |= here.rule(environ)

@@ -93,6 +93,10 @@ class RuleReader(Tables):
             names = ", ".join(profile.one_of) or "claim"
             self._say(where, f"must name at least one {names}; else it would admit {profile.too_wide}.", "WIF706")
             return
+        problem = profile.rule_problem(frozenset(terms), issuer) if issuer is not None else None
+        if problem is not None:
+            self._say(where, problem, "WIF705")
+            return
         pins = issuer.tenant_claims if issuer is not None else ()
         claims = {found.claim for name in terms if (found := profile.rule_name(name)) is not None}
         if pins and not claims & set(pins):
