@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 __all__ = [
     "UUID", "Guard", "Issuer", "IssuerKey", "IssuerProfile", "Mismatch", "RuleAlias", "RuleName", "Tenant", "cel_text",
+    "text_or_empty",
 ]  # fmt: skip
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -184,6 +185,7 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
         subject_advice: what to do where another mapping of it is too long.
         telling: the claims that explain a refusal by mapping, condition or binding.
         tenant_wide: claims that are the same for everybody of a tenant.
+        marks: claims that together only tokens of this kind have, whatever their issuer's URL; empty where it tells.
         root: a URL that signs for every tenant of this kind, where there is one.
         hosts: those that publish the keys of issuers of this kind, besides that of ``root``.
         sample_options: what `sample` takes besides claims, with the allowed values.
@@ -204,6 +206,7 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
     subject_advice: tuple[str, ...] = ("Map google.subject to something shorter: a claim that is an ID.",)
     telling: tuple[str, ...] = ("sub",)
     tenant_wide: tuple[str, ...] = ("aud", "iss")
+    marks: tuple[str, ...] = ()
     root: str = ""
     hosts: tuple[str, ...] = ()
     sample_options: Mapping[str, tuple[object, ...]] = MappingProxyType({})
@@ -295,6 +298,12 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
 def cel_text(text: str) -> str:
     """A CEL string literal (cel-spec, "String and bytes values")."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def text_or_empty(claim: str) -> str:
+    """CEL for a claim where it is text, else for the empty text: a malformed claim then harms no other part."""
+    quoted = cel_text(claim)
+    return f"({quoted} in assertion && type(assertion[{quoted}]) == string ? assertion[{quoted}] : '')"
 
 
 def host_of(url: str) -> str:

@@ -13,6 +13,7 @@ from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
 from gcp_wif.errors import InputError
 from gcp_wif.files import Fact, Roots, edit_shared, open_receipt, read_bounded, real_path, remove_proven
 from gcp_wif.job.context import Context
+from gcp_wif.job.export import endings
 from gcp_wif.job.gsutil import forget_tokens, gsutil_for
 
 __all__ = ["LoggedOut", "logout"]
@@ -47,11 +48,11 @@ def logout(config: Path, target: ExportTarget | None, context: Context) -> Logge
     removed, warnings = _remove_files(config, context.roots)
     if gsutil := gsutil_for(config, context.roots.home):
         forget_tokens(gsutil.folder, context.roots)
-    changed = None
+    changed, ended = None, endings(config, context)
     if isinstance(target, ExportFile):
         answer = edit_shared(
             target.path,
-            lambda content: target.format.ended(content, context.environ),
+            lambda content: target.format.ended(content, ended),
             origin="the shell file",
             create=False,
         )

@@ -107,6 +107,14 @@ class RuleReader(Tables):
                 "WIF707",
             )
 
+    def _check_guards(self, rules: tuple[Rule, ...], key: str, profile: IssuerProfile, lifted: frozenset[str]) -> None:
+        """Refuse a rule that asks for what a guard keeps out: it would admit nobody."""
+        for guard in profile.guards:
+            asked = {(each.name, guard.stopped) for each in profile.names if each.claim == guard.claim}
+            if guard.name not in lifted and any(asked & set(rule.terms) for rule in rules):
+                what = f"admits {guard.who}, which are kept out: {guard.why}"
+                self._say(f"{key}.allow", f"{what}. Say {guard.key} = true beside it to admit them.", "WIF705")
+
     def _check_principals(self, identities: Mapping[str, Identity], provider: ProviderSpec, issuer: Issuer) -> None:
         literal = [name for name, identity in identities.items() if identity.principals]
         if not literal:
