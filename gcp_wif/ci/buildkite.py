@@ -39,6 +39,7 @@ class _Buildkite(CiSystem):
     detected_by = ("BUILDKITE", _JOB)
     asked = "`buildkite-agent oidc request-token`"
     cannot_ask = ""
+    job_process = "buildkite-agent bootstrap"
     folder_variable = _JOB
     init_flags = MappingProxyType({"buildkite_pipeline": "pipeline_id"})
     where = MappingProxyType(

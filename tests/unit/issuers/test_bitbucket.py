@@ -1,15 +1,12 @@
-"""Who gets in with a token of Bitbucket's, and who does not: tokens that a person would think of."""
+"""Manifests of Bitbucket's kind: what is refused, the subject, the audience. Who gets in: tests/support/kinds."""
 
-from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from grants import world
 from rules import manifest
 
 from gcp_wif.federation import compile_manifest, evaluate
 from gcp_wif.issuers import profile
-from gcp_wif.issuers.bitbucket import audience_of
 from gcp_wif.manifest import ManifestError
 
 WORKSPACE = "{6f1d2c3b-0a9b-4c8d-8e7f-1a2b3c4d5e6f}"
@@ -24,51 +21,6 @@ IDENTITIES = {
     "both": {"allow": [{"repository_uuid": REPOSITORY, "branch": "main", "deployment_environment_uuid": PRODUCTION}]},
 }
 THEIRS = "https://api.bitbucket.org/2.0/workspaces/evil/pipelines-config/identity/oidc"
-
-
-Granted = Callable[[Mapping[str, Any]], set[str]]
-
-
-@pytest.fixture(scope="module")
-def granted() -> Iterator[Granted]:
-    with world(IDENTITIES, ISSUER) as asked:
-        yield asked
-
-
-@pytest.mark.parametrize(
-    ("change", "who"),
-    [
-        pytest.param({}, {"deploy"}, id="the branch"),
-        pytest.param({"deploymentEnvironmentUuid": PRODUCTION}, {"deploy", "production", "both"}, id="the deployment"),
-        pytest.param({"deploymentEnvironmentUuid": STAGING}, {"deploy"}, id="another environment"),
-        pytest.param(
-            {"branchName": "dev", "deploymentEnvironmentUuid": PRODUCTION}, {"production"}, id="from another branch"
-        ),
-        pytest.param({"branchName": "dev"}, set(), id="another branch"),
-        pytest.param({"branchName": None}, set(), id="a tag's pipeline: no branch is built"),
-        pytest.param({"branchName": "refs/heads/main"}, set(), id="a branch named like the ref"),
-        pytest.param({"branchName": "Main"}, set(), id="a branch in other letters"),
-        pytest.param({"repositoryUuid": STRANGER}, set(), id="another repository"),
-        pytest.param({"repositoryUuid": REPOSITORY.strip("{}")}, set(), id="the repository without braces"),
-        pytest.param(
-            {"workspace": "evil", "workspaceUuid": STRANGER}, set(), id="another workspace, a repository of that name"
-        ),
-        pytest.param({"workspaceUuid": STRANGER}, set(), id="somebody else has taken the workspace's name"),
-        pytest.param({"workspace": "renamed"}, set(), id="the workspace was renamed: its issuer is another"),
-        pytest.param(
-            {"workspace": "forker", "workspaceUuid": STRANGER, "repositoryUuid": STRANGER},
-            set(),
-            id="a fork's pipeline",
-        ),
-        pytest.param({"iss": THEIRS, "aud": audience_of(WORKSPACE)}, set(), id="another workspace, our audience"),
-        pytest.param({"aud": "sts.amazonaws.com"}, set(), id="a token for somebody else"),
-        pytest.param({"aud": ["sts.amazonaws.com", audience_of(WORKSPACE)]}, {"deploy"}, id="several audiences"),
-        pytest.param({"stepUuid": STRANGER, "pipelineUuid": STRANGER}, {"deploy"}, id="the next run"),
-        pytest.param({"branchName": f"main/{PRODUCTION}"}, set(), id="a branch that holds the environment"),
-    ],
-)
-def test_who_gets_in(change: dict[str, Any], who: set[str], granted: Granted) -> None:
-    assert granted(profile("bitbucket").sample(change, 1_800_000_000)) == who
 
 
 def test_the_subject_always_fits() -> None:
