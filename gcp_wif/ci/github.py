@@ -99,7 +99,8 @@ class _GitHub(CiSystem):
         return ask_server(url, server, headers={"Authorization": f"Bearer {environ[_SECRET]}"})
 
     def missing_token(self, environ: Mapping[str, str]) -> MissingToken:
-        what = f"{_URL} is not set: this job has no `id-token: write` permission"
+        missing = next((name for name in (_URL, _SECRET) if not environ.get(name)), _URL)
+        what = f"{missing} is not set: this job has no `id-token: write` permission"
         if environ.get("GITHUB_HEAD_REF") or environ.get("GITHUB_ACTOR", "").startswith("dependabot"):
             return MissingToken(what, f"{_FORKS}\nElsewhere: {_SWITCH}")
         return MissingToken(

@@ -57,7 +57,8 @@ def serving(answer: Callable[[Asked], tuple[int, object]]) -> Iterator[TokenServ
             self.end_headers()
             self.wfile.write(data)
 
-        do_POST = do_GET
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             pass
