@@ -93,6 +93,18 @@ class _Buildkite(CiSystem):
             "variables on.",
         )
 
+    def hide(self, secret: str, environ: Mapping[str, str]) -> str:
+        """The redactor of the job's log. An agent since 3.104.0 has told it about its own token already."""
+        from gcp_wif.ci.asking import tell_program
+
+        program = shutil.which(_PROGRAM, path=environ.get("PATH", ""))
+        if program and tell_program([program, "redactor", "add"], secret):
+            return ""
+        return (
+            f"`{_PROGRAM} redactor add` did not take the token, so the job's log would show it where a command prints "
+            "it. Is the agent older than that command?"
+        )
+
     def folder(self, environ: Mapping[str, str]) -> str | None:
         return folder_of_job(environ.get(_JOB, ""), environ)
 

@@ -57,6 +57,8 @@ def run_generate(
     out.so_far = f"{written} written: `gcp-wif logout` removes what is there."
     if done.token is not None:
         out.command(context.system.mask(done.token.reveal()))
+        if why := context.system.hide(done.token.reveal(), context.environ):
+            out.warn(why)
     for warning in done.warnings:
         out.warn(warning)
     out.say(f"credential config  {done.config_path}")

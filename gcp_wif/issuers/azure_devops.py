@@ -161,6 +161,13 @@ class _AzureDevOps(IssuerProfile):
         connection = _CONNECTION_SUB.fullmatch(subject) if isinstance(subject, str) else None
         return found | ({"organization_id": connection[1]} if connection else {})
 
+    def subject_of(self, claims: Mapping[str, Any]) -> str | None:
+        project, definition = claims.get("prj_id"), claims.get("def_id")
+        if isinstance(project, str) and isinstance(definition, str):
+            return f"{project}/{definition}"
+        _, found, rest = str(claims.get("sub")).partition("/sc/")
+        return rest if found else "other"
+
     def rule_of(self, claims: Mapping[str, Any]) -> Mapping[str, str]:
         subject = claims.get("sub")
         if isinstance(subject, str) and (connection := _CONNECTION_SUB.fullmatch(subject)):

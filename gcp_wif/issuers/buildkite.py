@@ -106,6 +106,10 @@ class _Buildkite(IssuerProfile):
         found = {name: claims.get(name) for name in ("organization_id", "organization_slug")}
         return {name: value for name, value in found.items() if isinstance(value, str) and value}
 
+    def subject_of(self, claims: Mapping[str, Any]) -> str | None:
+        found = claims.get("job_id")
+        return found if isinstance(found, str) else None
+
     def rule_of(self, claims: Mapping[str, Any]) -> Mapping[str, str]:
         for name, claim in (("pipeline_id", "pipeline_id"), ("pipeline", "pipeline_slug")):
             if isinstance(claims.get(claim), str):

@@ -261,6 +261,11 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
         """What a token says of its tenant, by the manifest's keys; empty where it says nothing."""
         return {}
 
+    def subject_of(self, claims: Claims) -> str | None:
+        """What `subject` makes of a token; ``None`` where CEL must be evaluated to tell."""
+        found = claims.get("sub") if self.subject == "assertion.sub" else None
+        return found if isinstance(found, str) else None
+
     def contradiction(self, claims: Claims) -> str | None:
         """What a token says against itself, as a sentence without subject; ``None`` where it is consistent."""
         return None

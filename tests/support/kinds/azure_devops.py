@@ -94,7 +94,9 @@ ROWS = tuple(
 
 KIND = Kind(
     name="azure-devops",
-    places=(Place({"organization_id": ORGANIZATION}, URL, {"org_id": ORGANIZATION}),),
+    places=(
+        Place({"organization_id": ORGANIZATION}, URL, {"org_id": ORGANIZATION}, audience="api://AzureADTokenExchange"),
+    ),
     rules={
         "project_id": _equals("prj_id", PROJECT, OTHER),
         "definition_id": _equals("def_id", "1", "2", "11"),

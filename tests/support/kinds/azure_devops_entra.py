@@ -8,6 +8,7 @@ ORGANIZATION, OTHER = "0ca3ddd9-f0b0-4635-a98c-5866526961b6", "11111111-2222-433
 TENANT, CONNECTION = "ff882432-09b0-437b-bd22-ca13c0037ded", "64171687-7a59-4fce-b2c8-823278dcf176"
 PIPELINES = f"https://vstoken.dev.azure.com/{ORGANIZATION}"
 URL = f"https://login.microsoftonline.com/{TENANT}/v2.0"
+AUDIENCE = "fb60f99c-7a34-4190-8149-302f77469936"
 NO_ONE: frozenset[str] = frozenset()
 DEPLOY = frozenset({"deploy"})
 
@@ -79,7 +80,9 @@ def _holds(claims: Any, value: str) -> bool:
 
 KIND = Kind(
     name="azure-devops",
-    places=(Place({"organization_id": ORGANIZATION, "tenant_id": TENANT}, URL, {"tid": TENANT}),),
+    places=(
+        Place({"organization_id": ORGANIZATION, "tenant_id": TENANT}, URL, {"tid": TENANT}, audience=AUDIENCE),
+    ),
     rules={"service_connection_id": RuleKey((CONNECTION, OTHER, TENANT), ("sub",), _holds)},
     exclusive=(),
     one_of=("service_connection_id",),

@@ -96,7 +96,9 @@ ROWS = tuple(
 
 KIND = Kind(
     name="bitbucket",
-    places=(Place({"workspace": "acme", "workspace_uuid": WORKSPACE}, URL, {"workspaceUuid": WORKSPACE}),),
+    places=(
+        Place({"workspace": "acme", "workspace_uuid": WORKSPACE}, URL, {"workspaceUuid": WORKSPACE}, audience=AUDIENCE),
+    ),
     rules={
         "repository_uuid": _equals("repositoryUuid", REPOSITORY, OTHER),
         "deployment_environment_uuid": _equals("deploymentEnvironmentUuid", PRODUCTION, REPOSITORY),
