@@ -84,9 +84,15 @@ class ExportFile(NamedTuple):
 
 
 class ExportOutput(NamedTuple):
-    """The step's standard output, from which the CI system, or whoever runs ``eval``, reads the exports."""
+    """The step's standard output, from which the CI system, or whoever runs ``eval``, reads the exports.
+
+    Attributes:
+        format: how they are written there.
+        how: what a person does with them; empty where the CI system takes them by itself, or it was asked for.
+    """
 
     format: OutputFormat
+    how: str = ""
 
 
 ExportTarget = ExportFile | ExportOutput

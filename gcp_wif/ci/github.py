@@ -9,7 +9,7 @@ artifacts. Docker actions see the workspace and not RUNNER_TEMP: for one of thes
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -21,7 +21,9 @@ from gcp_wif.issuers import Tenant
 
 if TYPE_CHECKING:
     from gcp_wif.ci.asking import Run
+    from gcp_wif.ci.config import ConfigJob
     from gcp_wif.ci.export_format import ExportFile
+    from gcp_wif.manifest import Identity, Manifest
 
 __all__ = ["SYSTEM"]
 
@@ -30,6 +32,11 @@ _SERVER, _OWNER, _REPOSITORY = "GITHUB_SERVER_URL", "GITHUB_REPOSITORY_OWNER_ID"
 _FILE = "GITHUB_ENV"
 _CLOUD = "https://github.com"
 _HOSTS = re.compile(r"(?:[a-z0-9-]+\.)*actions\.githubusercontent\.com")
+_BRANCH, _TAG = "refs/heads/", "refs/tags/"
+_QUOTE = "'"
+_EVENTS = ("pull_request", "workflow_dispatch", "merge_group", "release")
+"""Events that need no more than their name."""
+
 _SWITCH = (
     "In the workflow, give the job (or the whole workflow) the permission:\n"
     "  permissions:\n"
@@ -57,6 +64,7 @@ class _GitHub(CiSystem):
         f"GitHub's runner sets {_FILE} in each step; `sudo` and `docker run` do not pass it on. Name a file that you "
         'source, with --to PATH, or print the exports for the present shell: eval "$(gcp-wif export --to stdout)"'
     )
+    config_template = "github/workflow.yml"
     init_flags = MappingProxyType({"github_repository_id": "repository_id"})
     where = MappingProxyType(
         {
@@ -121,8 +129,58 @@ class _GitHub(CiSystem):
         name = environ.get(_FILE)
         return ExportFile(GITHUB_ENV, Path(name), 'eval "$(gcp-wif export --to stdout)"') if name else None
 
+    def escape(self, text: str) -> str:
+        """``${{`` begins an expression everywhere in a workflow, and an expression can print it."""
+        return text.replace("${{", "${{ '${{' }}")
+
+    def config_job(self, identity: "Identity", manifest: "Manifest") -> "ConfigJob":
+        """A job that runs for what the rules admit, in the environment that they all name."""
+        from gcp_wif.ci.config import ConfigJob, job_variables
+
+        rules = [dict(rule.terms) for rule in identity.allow]
+        environments = list(dict.fromkeys(rule.get("environment", "") for rule in rules))
+        conditions = [_condition(rule) for rule in rules]
+        values = {
+            "id": f"google-cloud-{identity.name}",
+            "condition": " || ".join(dict.fromkeys(conditions)) if all(conditions) else "",
+            "environment": environments[0] if len(environments) == 1 else "",
+            "environments": environments if len(environments) > 1 else [],
+            "env": job_variables(identity, manifest),
+        }
+        audiences = manifest.issuer.audiences
+        return ConfigJob((), values, ("--audience", audiences[0]) if audiences else ())
+
+    def config_values(self, identities: "Sequence[Identity]") -> Mapping[str, object]:
+        """When the workflow runs: for pushes of what the rules name, and for the other events that they name."""
+        rules = [dict(rule.terms) for identity in identities for rule in identity.allow]
+        pushed = [rule.get("ref", "") for rule in rules if rule.get("event", "push") == "push"]
+        branches = [_pattern(ref.removeprefix(_BRANCH)) for ref in pushed if ref.startswith(_BRANCH)]
+        tags = [_pattern(ref.removeprefix(_TAG)) for ref in pushed if ref.startswith(_TAG)]
+        everywhere = not rules or any(not ref.startswith((_BRANCH, _TAG)) for ref in pushed)
+        events = dict.fromkeys(rule["event"] for rule in rules if rule.get("event") in _EVENTS)
+        return {
+            "push": everywhere or bool(branches or tags),
+            "branches": [] if everywhere else list(dict.fromkeys(branches)),
+            "tags": [] if everywhere else list(dict.fromkeys(tags)),
+            "events": list(events),
+        }
+
     def sample_job(self, token: str, folder: str) -> Mapping[str, str]:
         return {_FILE: f"{folder}/github_env", "RUNNER_TEMP": folder}
+
+
+def _condition(rule: Mapping[str, str]) -> str:
+    """The expression that is true for runs that ``rule`` admits, as far as it can be written; empty for all."""
+    known = {"repository_id": "github.repository_id", "event": "github.event_name", "ref": "github.ref"}
+    wanted = {
+        known[name]: value for name, value in rule.items() if name in known and "{{" not in value and "}}" not in value
+    }
+    return " && ".join(f"{name} == '{value.replace(_QUOTE, _QUOTE * 2)}'" for name, value in wanted.items())
+
+
+def _pattern(name: str) -> str:
+    """A branch's or tag's name in a filter, where some characters make a pattern."""
+    return re.sub(r"([\\*?+\[\]!])", r"\\\1", name)
 
 
 def _hosts(environ: Mapping[str, str]) -> re.Pattern[str]:

@@ -6,7 +6,7 @@ the system say is its issuer's profile, `gcp_wif.issuers`, under the same name.
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -178,6 +178,10 @@ class CiSystem:
         from gcp_wif.ci.config import ConfigJob
 
         return ConfigJob((), {})
+
+    def config_values(self, identities: "Sequence[Identity]") -> Mapping[str, object]:
+        """What `config_template` wants besides the jobs, for all of these identities together."""
+        return {}
 
     def config_reader(self) -> "ConfigReader | None":
         """Reads existing configs of the system, for `init --from-KIND`."""

@@ -94,6 +94,7 @@ class RuleName(NamedTuple):
         words: the same in words, after "must be".
         value: CEL for the value, where it is not simply the claim.
         present: CEL that is true where ``value`` can be evaluated and gives a string (for a list: a list).
+        flag: whether a manifest may say ``true`` or ``false`` for the claim's text of that name.
     """
 
     name: str
@@ -104,6 +105,7 @@ class RuleName(NamedTuple):
     words: str = ""
     value: str = ""
     present: str = ""
+    flag: bool = False
 
     @property
     def value_cel(self) -> str:

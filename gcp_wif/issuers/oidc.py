@@ -17,7 +17,6 @@ __all__ = ["PROFILE", "SHARED"]
 
 SHARED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "gitlab.com": ("namespace_id", "project_id"),
         "app.terraform.io": ("terraform_organization_id", "terraform_project_id", "terraform_workspace_id"),
         "oidc.vercel.com": ("owner_id", "project_id"),
         "accounts.google.com": ("sub", "azp"),

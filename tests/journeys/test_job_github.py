@@ -12,12 +12,15 @@ from typing import Any
 
 import kinds
 import pytest
+import yaml
 from ci_job import Job
 from github_runner import runner
 from kinds.github import OWNER, REPOSITORY
 from token_server import Asked, TokenServer, serving
 
 from gcp_wif.emulator import Emulator
+from gcp_wif.manifest import Manifest
+from gcp_wif.rendering.ci_config import render_ci_config
 
 SECRET = "request-secret-0123456789abcdef"
 NAME = "GOOGLE_APPLICATION_CREDENTIALS"
@@ -220,3 +223,48 @@ def test_init_on_a_laptop_says_which_command_gives_each_id(cli) -> None:
     assert done.returncode == 2
     assert "--owner-id (GitHub: gh api users/OWNER --jq .id)" in done.stderr
     assert "--github-repository-id (gh api repos/OWNER/REPOSITORY --jq .id)" in done.stderr
+
+
+def test_what_render_makes_gets_through(job: GitHub, server: TokenServer) -> None:
+    made = job("render", "github", "--identity", "deploy", "--install", "true")
+    assert made.returncode == 0, made.stderr
+    (workflow,) = yaml.safe_load(made.stdout)["jobs"].values()
+    assert workflow["environment"] == "production"
+    job.claims = {"environment": workflow["environment"]}
+    job.env |= workflow["env"]
+    scripts = [each["run"] for each in workflow["steps"] if "run" in each]
+    assert len(scripts) == 4
+    for script in scripts:
+        done = job.shell(script.replace("command -v gcloud", "false"))
+        assert done.returncode == 0, done.stderr
+        job.step()
+    assert list(job.temp.iterdir()) == []
+    assert "generateAccessToken" in str([each["path"] for each in job.emulator.requests()])
+
+
+def test_what_render_makes_asks_for_the_audience_that_the_manifest_names(job: GitHub, server: TokenServer) -> None:
+    text = kinds.kind("github").table.manifest.replace("[pool]", 'audience = ["one", "two"]\n[pool]')
+    (job.folder / "gcp-wif.toml").write_text(text)
+    made = job("render", "github", "--identity", "shared", "--install", "true")
+    (workflow,) = yaml.safe_load(made.stdout)["jobs"].values()
+    login = workflow["steps"][3]["run"]
+    assert login == "gcp-wif login --direct --audience one --project-id acme-staging"
+    assert job.shell(f"{login} --no-verify", **workflow["env"]).returncode == 0
+    assert server.asked[-1].query["audience"] == ["one"]
+
+
+def test_the_workflow_runs_for_what_the_rules_name() -> None:
+    text = kinds.kind("github").table.manifest
+    whole = yaml.safe_load(render_ci_config("github", Manifest.parse(text, origin="m"), "m"))
+    assert whole["on"] == {"push": None, "pull_request": None}  # the shared workflow's rule names no ref
+    only = yaml.safe_load(render_ci_config("github", Manifest.parse(text, origin="m"), "m", "reader"))
+    assert only["on"] == {"push": {"branches": ["main"], "tags": ["v1.0"]}}
+    (reader,) = only["jobs"].values()
+    here = f"github.repository_id == '{REPOSITORY}'"
+    assert reader["if"] == f"github.ref == 'refs/heads/main' && {here} || github.ref == 'refs/tags/v1.0' && {here}"
+    plan = yaml.safe_load(render_ci_config("github", Manifest.parse(text, origin="m"), "m", "plan"))
+    assert plan["on"] == {"pull_request": None}
+    odd = text.replace('"main"', '"a\'b+${{x}}"')
+    named = yaml.safe_load(render_ci_config("github", Manifest.parse(odd, origin="m"), "m", "reader"))
+    assert named["on"]["push"]["branches"] == ["a'b\\+${{ '${{' }}x}}"]
+    assert "${{" not in named["jobs"]["google-cloud-reader"]["if"]

@@ -47,6 +47,8 @@ def main(
         project = ProjectChoice(ProjectId.parse(options.project_id, origin="--project-id"), explicit=True)
     wanted = exports(config, project, executables=trusted.executables, boto_path=gsutil_search_path(config, context))
     if isinstance(target, ExportOutput):
+        if target.how:
+            out.say(f"exports            {target.how}")
         out.raw(target.format.printed(wanted, context.environ))
         return
     done = run_export(config, wanted, target, context, out)
