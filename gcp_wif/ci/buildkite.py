@@ -6,7 +6,6 @@ run as one user on one machine, so ``$HOME`` is not a job's own. The agent hides
 log since version 3.104.0.
 """
 
-import json
 import shutil
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -144,17 +143,19 @@ def _claims(identity: "Identity", manifest: "Manifest") -> list[str]:
 
 
 def _condition(identity: "Identity") -> str:
-    """Where the step can run, as a conditional of Buildkite's, as far as all rules of an identity name refs."""
+    """Where the step can run, as a conditional of Buildkite's, as far as all rules of an identity name refs.
+
+    Its strings stand in either quotes, and no escape is documented: a name that has both gives none.
+    """
     found: dict[str, None] = {}
     for rule in identity.allow:
         ref = dict(rule.terms).get("ref", "")
-        if ref.startswith(_TAG):
-            found[f"build.tag == {json.dumps(ref.removeprefix(_TAG))}"] = None
-        elif ref.startswith(_BRANCH):
-            name = json.dumps(ref.removeprefix(_BRANCH))
-            found[f"(build.branch == {name} && build.tag == null)"] = None
-        else:
+        kind, name = (_TAG, ref.removeprefix(_TAG)) if ref.startswith(_TAG) else (_BRANCH, ref.removeprefix(_BRANCH))
+        quote = next((each for each in "\"'" if each not in name), "")
+        if not ref or not quote:
             return ""
+        text = f"{quote}{name}{quote}"
+        found[f"build.tag == {text}" if kind == _TAG else f"(build.branch == {text} && build.tag == null)"] = None
     return " || ".join(found)
 
 
