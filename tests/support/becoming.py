@@ -36,7 +36,7 @@ def becomes(google: Emulator, token: str, manifest: Manifest) -> set[str]:
         else:
             answer = _call(
                 google, "projects.testIamPermissions", resource_manager.tested_on,
-                {"permissions": ["run.services.get"]}, bearer, project=str(identity.project_id),
+                {"permissions": ["run.services.get", "storage.objects.get"]}, bearer, project=str(identity.project_id),
             )  # fmt: skip
         if answer:
             granted.add(name)
