@@ -2,7 +2,8 @@
 
 Sources: CircleCI's pages on OpenID Connect tokens, environment variables and ``BASH_ENV``; ``circleci run oidc get`` is
 documented for its executors and absent elsewhere. ``circleci context store-secret`` reads the value from standard
-input as it is, a newline at its end included (circleci-cli, cmd/context.go).
+input as it is, a newline at its end included (circleci-cli, cmd/context.go). The steps of a job descend from
+``circleci-agent … _internal runner``, as programs of public jobs that looked at their ancestors printed.
 """
 
 import json
@@ -35,6 +36,7 @@ class _CircleCi(CiSystem):
     token_variables = (_TOKEN,)
     asked = "`circleci run oidc get`"
     cannot_ask = ""
+    job_process = "circleci-agent"
     no_exports = (
         "CircleCI sets BASH_ENV in bash steps: is this step's shell bash? Else name a file that you source, with --to "
         'PATH, or print the exports for the present shell: eval "$(gcp-wif export --to stdout)"'

@@ -54,6 +54,9 @@ class CiSystem:
         asked: what is asked for a token, for messages.
         cannot_ask: why no further token can be had in a job, and what to do instead; empty where one can.
         token_hosts: hosts that hand a job its token, as a credential config may name them; ``None`` for none.
+        job_process: the program that lives exactly as long as one job and is an ancestor of its steps, by its name and,
+            where others have that name too, the words behind it (``NAME VERB``). The agent of `login --keep-fresh` ends
+            with the outermost ancestor that fits. Empty where none is known.
         folder_variable: names the folder where a job's private files are safe.
         no_exports: what to do where `export_target` is ``None``.
         init_flags: flags of `init` that give a rule name its value, by name (``-`` for ``_``).
@@ -74,6 +77,7 @@ class CiSystem:
         "elsewhere give a token with --token-env, --token-stdin or --token-response."
     )
     token_hosts: re.Pattern[str] | None = None
+    job_process: str = ""
     folder_variable: str = "HOME"
     no_exports: str = (
         "Bash reads the file that BASH_ENV names before each script. Name another file that you source, with --to "

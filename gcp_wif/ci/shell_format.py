@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Mapping
 
-from gcp_wif.ci.export_format import VARIABLES, Export, FileFormat, OutputFormat
+from gcp_wif.ci.export_format import NO_PROXY_VARIABLES, VARIABLES, Export, FileFormat, OutputFormat
 
 __all__ = ["SHELL", "shell_words"]
 
@@ -42,7 +42,8 @@ class _ShellFormat(FileFormat, OutputFormat):
 
     def unset(self, endings: tuple[Export, ...]) -> bytes:
         """For ``eval`` in a shell that has them."""
-        return b"unset " + " ".join(VARIABLES).encode() + b"\n"
+        names = (name for name in VARIABLES if name not in NO_PROXY_VARIABLES)
+        return b"unset " + " ".join(names).encode() + b"\n"
 
 
 SHELL = _ShellFormat()

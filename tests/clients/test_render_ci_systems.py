@@ -82,6 +82,25 @@ def test_it_is_valid_to_the_systems_schema(kind: str, require_client: Callable[.
     assert broken.returncode == 1  # it does look
 
 
+def test_the_action_is_valid_and_clean(require_client: Callable[..., str]) -> None:
+    action = Path(__file__).parents[2] / "action.yml"
+    check = program("check-jsonschema", require_client, "that action.yml is valid")
+    zizmor = program("zizmor", require_client, "that action.yml is clean")
+    shellcheck = program("shellcheck", require_client, "that the scripts of action.yml are clean")
+    for command in (
+        [check, "--builtin-schema", "vendor.github-actions", str(action)],
+        [zizmor, "--offline", "--no-config", "--persona=auditor", "--format=plain", str(action)],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    for step in yaml.safe_load(action.read_text())["runs"]["steps"]:
+        done = subprocess.run(
+            [shellcheck, "--shell=bash", "-"], input=step["run"], capture_output=True, text=True, timeout=60,
+            check=False,
+        )  # fmt: skip
+        assert done.stdout == ""
+
+
 def test_githubs_is_clean_to_zizmor(require_client: Callable[..., str], tmp_path: Path) -> None:
     """Pinned by commit, least permissions, no credentials kept, no expression in a script; as strict as it can be."""
     zizmor = program("zizmor", require_client, "that what `render github` makes is clean")

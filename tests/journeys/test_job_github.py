@@ -5,7 +5,9 @@ with the audience behind the address, a bearer token of the job, and ``{"value":
 """
 
 import json
+import re
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,12 @@ from kinds.github import OWNER, REPOSITORY
 from token_server import Asked, TokenServer, serving
 
 from gcp_wif.emulator import Emulator
+from gcp_wif.install import VERSION
 from gcp_wif.manifest import Manifest
 from gcp_wif.rendering.ci_config import render_ci_config
 
 SECRET = "request-secret-0123456789abcdef"
+PROVIDER = "projects/123456789012/locations/global/workloadIdentityPools/github/providers/github"
 NAME = "GOOGLE_APPLICATION_CREDENTIALS"
 
 
@@ -268,3 +272,97 @@ def test_the_workflow_runs_for_what_the_rules_name() -> None:
     named = yaml.safe_load(render_ci_config("github", Manifest.parse(odd, origin="m"), "m", "reader"))
     assert named["on"]["push"]["branches"] == ["a'b\\+${{ '${{' }}x}}"]
     assert "${{" not in named["jobs"]["google-cloud-reader"]["if"]
+
+
+ROOT = Path(__file__).parents[2]
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+
+
+def action_env(**inputs: str) -> dict[str, str]:
+    """What the runner gives the action's second step."""
+    values = {name: each["default"] for name, each in ACTION["inputs"].items()} | inputs
+    return {
+        name: values[re.fullmatch(r"\$\{\{ inputs\.(\w+) \}\}", text)[1]]
+        for name, text in ACTION["runs"]["steps"][1]["env"].items()
+    }
+
+
+@pytest.fixture
+def installed(job: GitHub) -> GitHub:
+    """A job after the action's first step, which has put this very program there."""
+    program = job.temp / "gcp-wif" / "bin" / "gcp-wif"
+    program.parent.mkdir(parents=True)
+    program.symlink_to(Path(sys.executable).with_name("gcp-wif"))
+    return job
+
+
+@pytest.mark.parametrize(
+    ("inputs", "who"),
+    [
+        ({"manifest": "gcp-wif.toml", "identity": "reader"}, "serviceAccount:reader@acme-prod.iam.gserviceaccount.com"),
+        (
+            {"provider": PROVIDER, "service_account": "reader@acme-prod.iam.gserviceaccount.com"},
+            "serviceAccount:reader@acme-prod.iam.gserviceaccount.com",
+        ),
+        ({"provider": PROVIDER, "project_id": "acme-staging"}, "principal"),
+    ],
+    ids=["manifest", "account", "direct"],
+)
+def test_the_action_logs_in(installed: GitHub, server: TokenServer, inputs: dict[str, str], who: str) -> None:
+    done = installed.shell(ACTION["runs"]["steps"][1]["run"], **action_env(**inputs))
+    assert done.returncode == 0, done.stderr
+    installed.step()
+    assert installed.client().startswith(who)
+    assert done.stderr.count("access token  ") == 1  # it was proved
+    again = installed.shell(ACTION["runs"]["steps"][1]["run"], **action_env(**inputs, verify="false"))
+    assert (again.returncode, "access token  " in again.stderr) == (0, False)
+    text = (ROOT / "action.yml").read_text()
+    logout = re.search(r'^#   (".*" logout)$', text, re.MULTILINE)
+    assert logout is not None
+    assert installed.shell(logout[1]).returncode == 0
+    assert [each.name for each in installed.temp.iterdir()] == ["gcp-wif"]
+
+
+def test_what_an_input_holds_is_no_shell(installed: GitHub, server: TokenServer) -> None:
+    odd = "$(touch pwned) `touch pwned`; touch pwned --help"
+    done = installed.shell(ACTION["runs"]["steps"][1]["run"], **action_env(provider=odd, service_account=odd))
+    assert done.returncode == 2
+    assert "WIF" in done.stderr
+    assert not (installed.folder / "pwned").exists()
+
+
+@pytest.mark.slow
+def test_the_action_installs_its_own_checkout(job: GitHub) -> None:
+    job.env["GITHUB_ACTION_PATH"] = str(ROOT)
+    done = job.shell(ACTION["runs"]["steps"][0]["run"])
+    assert done.returncode == 0, done.stderr
+    shown = job.shell('"$RUNNER_TEMP/gcp-wif/bin/gcp-wif" --version')
+    assert VERSION in shown.stdout + shown.stderr
+
+
+def test_a_long_job_is_served_by_an_agent_that_asks_again(job: GitHub, server: TokenServer) -> None:
+    done = job(*LOGIN, "--keep-fresh")
+    assert done.returncode == 0, done.stderr
+    try:
+        asked = len(server.asked)
+        job.step()
+        assert "127.0.0.1" in Path(job.env[NAME]).read_text()
+        assert job.client() == "serviceAccount:reader@acme-prod.iam.gserviceaccount.com"
+        assert asked >= 1
+        assert {each.query["audience"][0] for each in server.asked} == {job.audience}
+    finally:
+        ended = job("logout")
+    assert ended.returncode == 0, ended.stderr
+    job.step()
+    assert job.env[NAME] == ""
+
+
+def test_the_job_in_readme_uses_the_action_as_it_is(installed: GitHub, server: TokenServer) -> None:
+    (block,) = re.findall(r"```yaml\n(jobs:\n[^`]*id-token: write[^`]*)```", (ROOT / "README.md").read_text())
+    (workflow,) = yaml.safe_load(block)["jobs"].values()
+    assert workflow["permissions"] == {"contents": "read", "id-token": "write"}
+    (step,) = workflow["steps"]
+    installed.claims = {"environment": "production"}
+    done = installed.shell(ACTION["runs"]["steps"][1]["run"], **action_env(**step["with"]))
+    assert done.returncode == 0, done.stderr
+    assert step["with"]["service_account"] in done.stderr

@@ -2,6 +2,7 @@
 ``id_tokens: GITLAB_OIDC_TOKEN`` puts it there (GitLab, "OpenID Connect (OIDC) Authentication Using ID Tokens")."""
 
 import json
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ci_job import Job
 from kinds.gitlab import HOST, PROJECT
 
 from gcp_wif.emulator import Emulator
+from gcp_wif.install import install_command
 from gcp_wif.manifest import Manifest
 from gcp_wif.rendering.ci_config import render_ci_config
 
@@ -161,3 +163,21 @@ def test_one_that_no_condition_can_hold_is_left_to_google() -> None:
     text = kinds.kind("gitlab").table.manifest.replace('"main"', json.dumps("a'b\"c"))
     found = yaml.safe_load(render_ci_config("gitlab", Manifest.parse(text, origin="m"), "m", "deploy"))
     assert found["google-cloud-deploy"]["rules"] == [{"if": '$CI_PROJECT_ID == "20"'}]
+
+
+def test_no_agent_can_keep_a_token_fresh_that_is_issued_once(job: GitLab) -> None:
+    done = job(*LOGIN, "--keep-fresh")
+    assert (done.returncode, "`timeout:`" in done.stderr) == (2, True)
+    assert not job.temp.exists()
+
+
+def test_the_job_in_readme_logs_in(job: GitLab) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (block,) = re.findall(r"```yaml\n(deploy:\n[^`]*id_tokens:[^`]*)```", readme)
+    (found,) = yaml.safe_load(block).values()
+    assert found["id_tokens"] == {"GITLAB_OIDC_TOKEN": {"aud": job.audience}}
+    assert found["script"][0] == install_command()
+    job.env["GITLAB_OIDC_TOKEN"] = job.token(environment="production")
+    done = job.shell("\n".join([*found["script"][1:], f"printenv {NAME}"]))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(job.temp / "gcp_cred_config.json")
