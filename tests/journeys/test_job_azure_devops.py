@@ -5,6 +5,7 @@ The server of tokens is made from Microsoft's REST reference "Oidctoken - Create
 """
 
 import json
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import kinds
 import pytest
+import yaml
 from azure_agent import Heard, agent
 from ci_job import Job
 from kinds.azure_devops import ORGANIZATION, OTHER, PROJECT
@@ -20,9 +22,11 @@ from token_server import Asked, TokenServer, serving
 
 from gcp_wif.ci.vso_format import VSO
 from gcp_wif.emulator import Emulator
+from gcp_wif.install import install_command
 from gcp_wif.job.export import exports
 from gcp_wif.manifest import Manifest
 
+README = Path(__file__).parents[2] / "README.md"
 NAME = "GOOGLE_APPLICATION_CREDENTIALS"
 SECRET = "access-token-of-the-job-0123456789"
 PATH = "/acme/app/_apis/distributedtask/hubs/build/plans/1/jobs/2/oidctoken"
@@ -254,3 +258,24 @@ def test_init_on_a_laptop_says_where_each_id_is(cli) -> None:
         "--organization-id (Azure DevOps: curl https://dev.azure.com/ORGANIZATION/_apis/connectionData" in done.stderr
     )
     assert "--azure-project (az devops project show --project NAME --query id" in done.stderr
+
+
+def test_an_agent_keeps_a_long_job_logged_in(job: Azure, server: TokenServer) -> None:
+    code, _, printed = job.step(*LOGIN, "--keep-fresh")
+    assert code == 0, printed
+    try:
+        assert "127.0.0.1" in Path(job.env[NAME]).read_text()
+        assert job.client() == "serviceAccount:deploy@acme-prod.iam.gserviceaccount.com"
+        assert {each.method for each in server.asked} == {"POST"}
+    finally:
+        code, _, printed = job.step("logout")
+    assert code == 0, printed
+    assert job.env[NAME] == ""
+
+
+def test_the_steps_in_readme_log_in(job: Azure, server: TokenServer) -> None:
+    (block,) = re.findall(r"```yaml\n(steps: +# Azure DevOps\n[^`]*)```", README.read_text())
+    install, login = yaml.safe_load(block)["steps"]
+    assert (install["bash"], login["env"]) == (install_command(), {"SYSTEM_ACCESSTOKEN": "$(System.AccessToken)"})
+    done = job.shell(login["bash"])
+    assert agent(done.stdout, done.stderr).variables[NAME] == str(job.temp / "gcp_cred_config.json")

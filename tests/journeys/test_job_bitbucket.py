@@ -1,15 +1,19 @@
 """A step of Bitbucket, end to end on loopback, with the core install alone."""
 
+import re
 import stat
 from pathlib import Path
 
 import kinds
 import pytest
+import yaml
 from ci_job import Job
 from kinds.bitbucket import AUDIENCE, OTHER, PRODUCTION, REPOSITORY, URL, WORKSPACE
 
 from gcp_wif.emulator import Emulator
+from gcp_wif.install import install_command
 
+README = Path(__file__).parents[2] / "README.md"
 NAME = "GOOGLE_APPLICATION_CREDENTIALS"
 STEP = "{0a1b2c3d-0000-4000-8000-000000000002}"
 
@@ -132,3 +136,17 @@ def test_init_on_a_laptop_says_where_each_id_is(cli) -> None:
     assert "--workspace (Bitbucket: the first name in the URL" in done.stderr
     assert "--workspace-uuid (Bitbucket: Repository settings > OpenID Connect" in done.stderr
     assert "--bitbucket-repository (Repository settings > OpenID Connect" in done.stderr
+
+
+def test_no_agent_can_keep_a_token_fresh_that_is_issued_once(job: Bitbucket) -> None:
+    done = job(*LOGIN, "--keep-fresh")
+    assert (done.returncode, "no second one" in done.stderr) == (2, True)
+    assert not job.private.exists()
+
+
+def test_the_step_in_readme_logs_in(job: Bitbucket) -> None:
+    (block,) = re.findall(r"```yaml\n(pipelines: +# Bitbucket\n[^`]*)```", README.read_text())
+    (entry,) = yaml.safe_load(block)["pipelines"]["branches"]["main"]
+    assert (entry["step"]["oidc"], entry["step"]["script"][0]) == (True, install_command())
+    done = job.shell("\n".join([*entry["step"]["script"][1:], f"printenv {NAME}"]))
+    assert (done.returncode, done.stdout) == (0, f"{job.private}/gcp_cred_config.json\n"), done.stderr

@@ -1,6 +1,7 @@
 """A job of Buildkite, end to end on loopback, with the core install alone."""
 
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from ci_job import Job
 from kinds.buildkite import CLUSTER, ORGANIZATION, PIPELINE, QUEUE
 
 from gcp_wif.emulator import Emulator
+from gcp_wif.install import install_command
 
+README = Path(__file__).parents[2] / "README.md"
 NAME = "GOOGLE_APPLICATION_CREDENTIALS"
 JOB_ID = "0184990a-477b-4fa8-9968-496074483cee"
 CLAIMS = {
@@ -183,6 +186,29 @@ def test_init_on_a_laptop_says_where_each_id_is(cli) -> None:
         "init", "--ci", "buildkite", "--project-number", "1", "--direct", *slug, "--manifest", f"{cli.home}/x.toml"
     )
     assert made.returncode == 0, made.stderr
+
+
+def test_the_step_in_readme_logs_in(job: Buildkite) -> None:
+    (block,) = re.findall(r"```yaml\n(steps: +# Buildkite\n[^`]*)```", README.read_text())
+    (step,) = yaml.safe_load(block.replace("$$", "$"))["steps"]
+    assert (step["key"], step["commands"][0]) == ("deploy", install_command())
+    done = job.shell("\n".join([*step["commands"][1:], f"printenv {NAME}"]))
+    assert (done.returncode, done.stdout) == (0, f"{job.private}/gcp_cred_config.json\n"), done.stderr
+
+
+def test_an_agent_keeps_a_long_job_logged_in(job: Buildkite) -> None:
+    done = job(*LOGIN, "--keep-fresh")
+    assert done.returncode == 0, done.stderr
+    try:
+        env = {NAME: str(job.private / "gcp_cred_config.json"), "GOOGLE_CLOUD_PROJECT": "acme-prod"}
+        assert "127.0.0.1" in Path(env[NAME]).read_text()
+        assert job.client(**env) == "serviceAccount:deploy@acme-prod.iam.gserviceaccount.com"
+        assert {tuple(each[4:]) for each in job.agent.asked if each[0] == "oidc"} == {
+            ("--claim", "pipeline_id", "--claim", "organization_id")
+        }
+    finally:
+        ended = job("logout")
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_the_rendered_pipeline_runs(job: Buildkite) -> None:
