@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from gcp_wif.credential_config import CredentialConfig, FileSource
 from gcp_wif.endpoints import Endpoints
+from gcp_wif.issuers import profile_of
 from gcp_wif.issuers.checks import check_claims
 from gcp_wif.job.context import Context
 from gcp_wif.job.tokens import read_token_file
@@ -18,6 +19,7 @@ from gcp_wif.names import Principal, ServiceAccountEmail
 from gcp_wif.subject_token import (
     JWT_TOKEN_TYPES,
     MAX_SUBJECT_BYTES,
+    SubjectToken,
     UnverifiedClaims,
 )
 
@@ -29,8 +31,8 @@ class Verified(NamedTuple):
 
     Attributes:
         principal: who the job is to Google, where that can be told from outside: the subject principal, if the
-            provider maps ``google.subject`` to the token's ``sub``, as most guides do. ``None`` where the token is
-            not at hand or its ``sub`` cannot be a subject.
+            provider maps ``google.subject`` as `apply` does for this kind of issuer, which for most is the token's
+            ``sub``, as most guides do. ``None`` where the token is not at hand or its subject cannot be told.
         service_account: the account that was impersonated; ``None`` for direct federation.
         expires_at: when the access token expires, UTC.
         warnings: what the person should know.
@@ -42,7 +44,14 @@ class Verified(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def verify(path: Path, endpoints: Endpoints, context: Context, *, allow_executable: bool = False) -> Verified:
+def verify(
+    path: Path,
+    endpoints: Endpoints,
+    context: Context,
+    *,
+    allow_executable: bool = False,
+    token: SubjectToken | None = None,
+) -> Verified:
     """Prove that the credential config at ``path`` works.
 
     Args:
@@ -50,6 +59,7 @@ def verify(path: Path, endpoints: Endpoints, context: Context, *, allow_executab
         endpoints: where it may lead; to the emulator's all its URLs are turned.
         context: for the clock and the organisation.
         allow_executable: whether it may run a program that is not gcp-wif.
+        token: what the config's source gives, where the caller has it: it tells the principal.
 
     Raises:
         InputError: the config or the token cannot work; Google was not asked.
@@ -58,7 +68,7 @@ def verify(path: Path, endpoints: Endpoints, context: Context, *, allow_executab
     """
     trusted = read_trusted(path, endpoints, context.program, allow_executable=allow_executable)
     config = _directed(trusted.config, endpoints)
-    claims = UnverifiedClaims({})
+    claims = token.claims if token is not None else UnverifiedClaims({})
     warnings: tuple[str, ...] = ()
     if isinstance(config.source, FileSource):
         token = read_token_file(config.source, subject_token_type=config.subject_token_type)
@@ -86,7 +96,7 @@ def _directed(config: CredentialConfig, endpoints: Endpoints) -> CredentialConfi
 
 
 def _principal(config: CredentialConfig, claims: UnverifiedClaims) -> Principal | None:
-    subject = claims.text("sub")
+    subject = profile_of(claims).subject_of(claims)
     if not subject or len(subject.encode()) > MAX_SUBJECT_BYTES:
         return None
     return Principal.subject(config.provider.pool, subject)
