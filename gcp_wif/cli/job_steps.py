@@ -103,6 +103,8 @@ def hide_in_log(secret: str, context: Context, out: Terminal) -> None:
     """Have the CI system hide a secret in the log of this job; nowhere else: what asks for it has to hold it."""
     if context.system.is_here(context.environ):
         out.command(context.system.mask(secret))
+        if why := context.system.hide(secret, context.environ):
+            out.warn(why)
 
 
 def check_stdout(target: "ExportTarget", common: CommonOptions) -> None:
