@@ -8,7 +8,7 @@ from typing import Any
 from gcp_wif.doctor.condition import absent_claim, alike, condition_finding, update_command
 from gcp_wif.doctor.evidence import MISSING, Evidence
 from gcp_wif.doctor.report import AttributeRow, Finding
-from gcp_wif.federation import Decision, ProviderRules, Step, check_token, evaluate
+from gcp_wif.federation import SKEW_SECONDS, Decision, ProviderRules, Step, check_token, evaluate
 from gcp_wif.issuers import profile_of, profile_of_url
 from gcp_wif.refusals import RefusalKind, row_of
 
@@ -93,7 +93,7 @@ def _times_alone(evidence: Evidence) -> Iterator[Finding]:
     """Without a provider, the token's own times can still be told."""
     claims = evidence.claims or {}
     issued, expires = (_seconds(claims.get(name)) for name in ("iat", "exp"))
-    if expires is not None and expires <= evidence.now:
+    if expires is not None and expires <= evidence.now - SKEW_SECONDS:
         yield _times_finding(evidence, f"it expired at {_utc(expires)}")
     elif issued is not None and issued > evidence.now + 600:
         yield _times_finding(evidence, f"it is issued in the future, at {_utc(issued)}")
