@@ -26,6 +26,9 @@ _ACCOUNTS = "/v1/projects/<project>/serviceAccounts"
 _POOLS = "/v1/projects/<project>/locations/<location>/workloadIdentityPools"
 _PROVIDERS = f"{_POOLS}/<pool>/providers"
 
+_NODES = (("v2", "folders"), ("v3", "folders"), ("v1", "organizations"), ("v3", "organizations"))
+"""What may be above a project, and in which versions of Resource Manager gcloud and we ask for it."""
+
 _Row = tuple[str, str, str, Handler]
 
 _TOKENS: list[_Row] = [
@@ -99,12 +102,16 @@ _PROJECT_CALLS: list[_Row] = [
     ("POST", "/v1/projects/<project>:getAncestry", "cloudresourcemanager.projects.getAncestry",
      resource_manager.ancestry),
     *(
-        (method, f"/{version}/{kind}/<node>{rest}", f"cloudresourcemanager.{kind}.{verb}", partial(handler, kind=kind))
-        for version, kind in [("v2", "folders"), ("v3", "folders"), ("v1", "organizations"), ("v3", "organizations")]
-        for method, rest, verb, handler in [
-            ("GET", "", "get", partial(resource_manager.get_node, version=version)),
-            ("POST", ":getIamPolicy", "getIamPolicy", resource_manager.get_node_policy),
-            ("POST", ":setIamPolicy", "setIamPolicy", resource_manager.set_node_policy),
+        ("GET", f"/{version}/{kind}/<node>", f"cloudresourcemanager.{kind}.get",
+         partial(resource_manager.get_node, kind=kind, version=version))
+        for version, kind in _NODES
+    ),
+    *(
+        ("POST", f"/{version}/{kind}/<node>:{verb}", f"cloudresourcemanager.{kind}.{verb}", partial(handler, kind=kind))
+        for version, kind in _NODES
+        for verb, handler in [
+            ("getIamPolicy", resource_manager.get_node_policy),
+            ("setIamPolicy", resource_manager.set_node_policy),
         ]
     ),
 ]  # fmt: skip
