@@ -15,7 +15,8 @@ API = (
             "permission ~ denied on service account", "gserviceaccount.com does not have ~ access to",
             "user does not have ~ permission in project", "access denied & user does not have permission to query",
             "does not have permission to access projects instance", "permissions error fetching application",
-            "caller is missing IAM permission", "caller lacks IAM permission",
+            "caller is missing IAM permission", "make sure the project exists and your account has permission",
+            "caller lacks IAM permission",
         ),
         "The login works: Google knows who calls, and that identity lacks the permission. Where a resource does not "
         "exist Google says the same.",
@@ -35,7 +36,8 @@ API = (
             "anonymous caller does not have", "unauthenticated requests do not have permission",
             "you do not currently have an active account selected", "does not have any valid credentials",
             "default credentials were not found", "could not find default credentials",
-            "could not load the default credentials", "could not automatically determine credentials",
+            "could not load the default credentials", "application default credentials are not available",
+            "could not automatically determine credentials",
             "you may have invalid credentials & container registry", "failed to fetch anonymous token & pkg.dev",
             "failed to fetch anonymous token & gcr.io", "have you run firebase login", "no credentialed accounts",
             "method doesn't allow unregistered callers", "request is missing required authentication credential",
@@ -44,7 +46,7 @@ API = (
         "others: gsutil and Docker have files of their own.",
         (
             "In each job: gcp-wif login, then in the same step what it says about its exports.",
-            "For Docker: gcp-wif configure-docker, or gcloud auth configure-docker with the registry's host.",
+            "For Docker: gcloud auth configure-docker HOST, with the registry's host, in this job.",
             "Look at what this step sees: env | grep -E 'GOOGLE_APPLICATION_CREDENTIALS|CLOUDSDK'",
         ),
     ),
@@ -57,8 +59,8 @@ API = (
         "The token was made for other scopes than this API wants. APIs of Google Workspace want their own scopes; "
         "cloud-platform does not include them.",
         (
-            "Ask for the scope that the API's page names: in Python scopes=[…], with gcp-wif print-access-token "
-            "--scopes SCOPE.",
+            "Ask for the scope that the API's page names: in Python scopes=[…] where the "
+            "credentials are made.",
             "If the program fell back to a machine's own service account, log in in this step: gcp-wif login",
         ),
     ),
@@ -94,5 +96,17 @@ API = (
         ),
         "The login may be fine. A credential config holds no project, so the program has to be told one.",
         ("Export it with the login: gcp-wif login --project-id PROJECT_ID, or set GOOGLE_CLOUD_PROJECT.",),
+    ),
+    Row(
+        RefusalKind.SERVICE_FAILING,
+        "Google's service is failing",
+        "any", 503, "UNAVAILABLE", "api",
+        "The service is currently unavailable.",
+        (
+            "the service is currently unavailable", "internal error encountered",
+            "please try again in 30 seconds & google",
+        ),
+        "The fault is Google's, and mostly short. Nothing in the setup needs to be changed.",
+        ("Run the command again in a few minutes. If it lasts, look at https://status.cloud.google.com",),
     ),
 )  # fmt: skip

@@ -19,7 +19,7 @@ CLIENTS = (
         (
             "Read in the config which program that is (`credential_source.executable.command`). If it is the one that "
             "you mean: export GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1",
-            "`gcp-wif login` exports it for gcp-wif itself.",
+            "`gcp-wif login` exports it where that program is gcp-wif.",
         ),
     ),
     Row(
@@ -28,11 +28,13 @@ CLIENTS = (
         "client", 0, "", "token",
         "google.auth.exceptions.RefreshError: File '{path}' was not found.",
         (
-            "RefreshError: File ~ was not found", "failed to open credential file", "invalid credential location. The file",
+            "RefreshError: File ~ was not found", "failed to open credential file",
+            "invalid credential location. The file",
             "the file at ~ does not exist, or it is not a file & getSubjectToken",
             "the file at ~ does not exist, or it is not a file & filesubjecttoken", "subject token file ~ not found",
         ),
-        "The credential config names a file that holds the job's token, and this step does not see it: it was written in "
+        "The credential config names a file that holds the job's token, and this step does not see it: it was written "
+        "in "
         "another job or container, under another HOME, or removed.",
         (
             "Log in in this job: gcp-wif login",
@@ -66,7 +68,8 @@ CLIENTS = (
         "Missing subject_token_field_name for JSON credential_source format",
         (
             "missing subject_token_field_name", "ambiguous credential_source", "missing credential_source",
-            "invalid credential_source format", "invalid credential_source file format", "invalid credential_source. The",
+            "invalid credential_source format", "invalid credential_source file format",
+            "invalid credential_source. The",
             "unable to parse credential source", "no valid identity pool credential_source",
             "no valid pluggable auth credential_source", "missing credential source file location or URL",
             "invalid credential source format type", "only one credential source type can be set",
@@ -74,6 +77,7 @@ CLIENTS = (
             "one of CredentialSource, SubjectTokenSupplier", "missing command field. Executable command",
             "valid credential source or a subject token supplier must be provided",
             "credential source or subject token supplier must be specified",
+            "invalid subject token request, audience is",
         ),
         "`credential_source` in the credential config has no source, two, or a format without the name of its field.",
         (
@@ -91,7 +95,9 @@ CLIENTS = (
             "incoming JSON object does not contain a client_email field",
             "incoming JSON object does not contain a private_key field", "unsupported subject token source",
             "unknown credential type: external_account", "unsupported credentials type: external_account",
-            "must contain a client_email property", "unsupported external account credential",
+            "must contain a client_email property", "type value external_account not recognized",
+            "unrecognized credential type external_account", "only currently supported external account type",
+            "unsupported external account credential",
             "credential type external_account ~ not supported", "external_account ~ is not supported",
         ),
         "The program, or the library in it, reads service account keys alone: it is too old for workload identity "
@@ -100,7 +106,7 @@ CLIENTS = (
             "Update it. Federation needs google-auth 1.27, google-auth-library (Node) 7, (Java) 0.24, gcloud 331, "
             "golang.org/x/oauth2 of 2021, or newer.",
             "Hand the file over as application default credentials (GOOGLE_APPLICATION_CREDENTIALS), not as a key.",
-            "Or hand over an access token, where the program takes one: gcp-wif print-access-token",
+            "Or hand over an access token, where the program takes one: gcloud auth print-access-token prints it.",
         ),
     ),
     Row(
@@ -113,14 +119,17 @@ CLIENTS = (
             "cannot fetch ID token in this environment", "cannot sign data without client_email",
             "you need a private key to sign credentials", "invalid account type for audiences",
             "requires valid service account & audiences", "idtoken: unsupported credentials type",
-            "idtoken: credential must be service_account", "neither metadata server or valid service account credentials",
+            "idtoken: credential must be service_account",
+            "neither metadata server or valid service account credentials",
             "unable to sign bytes & external", "storage: unable to detect default GoogleAccessID",
         ),
-        "Federated credentials hold no private key. This client makes ID tokens and signatures with a key alone; Google "
+        "Federated credentials hold no private key. This client makes ID tokens and signatures with a key alone; "
+        "Google "
         "makes both for the impersonated account on request (generateIdToken, signBlob).",
         (
-            "For an ID token: gcp-wif print-identity-token --audiences AUDIENCE",
-            "For signed URLs: name the account, so that the library calls signBlob (in Python service_account_email= and "
+            "For an ID token call generateIdToken of iamcredentials.googleapis.com for ACCOUNT, with the access token.",
+            "For signed URLs: name the account, so that the library calls signBlob (in Python service_account_email= "
+            "and "
             "access_token=), and let the account sign as itself.",
         ),
     ),
@@ -137,10 +146,12 @@ CLIENTS = (
             "token returned by the executable is expired", "executable returned unsupported",
             "failed to execute the executable", "provided command ~ could not be parsed",
         ),
-        "The program that the config names failed, took too long, or printed something else than one JSON object. Python "
+        "The program that the config names failed, took too long, or printed something else than one JSON object. "
+        "Python "
         "and Node read its error output too, so that one warning spoils it.",
         (
-            "Run it by hand and look at all that it prints. For gcp-wif: gcp-wif token --executable-response --audience "
+            "Run it by hand and look at all that it prints. For gcp-wif: gcp-wif token --executable-response "
+            "--audience "
             "AUDIENCE",
         ),
     ),
@@ -152,13 +163,17 @@ CLIENTS = (
         (
             "unable to retrieve identity pool subject token", "error getting subject token from metadata server",
             "invalid response when retrieving subject token", "invalid body in subject token URL query",
-            "unable to parse the subject_token from the credential_source URL", "HTTP request when retrieving subject token",
+            "unable to parse the subject_token from the credential_source URL",
+            "attempting to obtain the subject token",
+            "HTTP request when retrieving subject token",
         ),
-        "The credential config gets the token from a URL, and that did not answer with one: it belongs to a job or step "
+        "The credential config gets the token from a URL, and that did not answer with one: it belongs to a job or "
+        "step "
         "that has ended, or its header is out of date.",
         (
             "Log in in this job, and do not hand the config on to another: gcp-wif login",
-            "In a job that lives long: gcp-wif login --keep-fresh",
+            "In a job that outlives its token let the config run a program that asks for a fresh one: gcp-wif generate "
+            "--executable-command COMMAND",
         ),
     ),
     Row(
@@ -171,7 +186,8 @@ CLIENTS = (
             "id_token_request_token is not set", "id_token_request_token environment variable was unset",
             "id_token_request_url is not set", "missing or insufficient OIDC token permissions",
         ),
-        "The job has not asked for a token, or may not have one: its permissions lack the right to ask, or it was started "
+        "The job has not asked for a token, or may not have one: its permissions lack the right to ask, or it was "
+        "started "
         "from a fork.",
         (
             "Give the job the right to ask for a token, as the CI system's page on OIDC says, and start it again.",
@@ -190,7 +206,8 @@ CLIENTS = (
             "points to a file that does not exist & GOOGLE_APPLICATION_CREDENTIALS",
             "Unable to read file ~ No such file or directory & gcloud auth login",
         ),
-        "GOOGLE_APPLICATION_CREDENTIALS, or a flag, names a file that this step does not see: it was written in another "
+        "GOOGLE_APPLICATION_CREDENTIALS, or a flag, names a file that this step does not see: it was written in "
+        "another "
         "job or container, or removed when an earlier step cleaned up.",
         (
             "Log in in this job, after the checkout: gcp-wif login",
@@ -208,11 +225,27 @@ CLIENTS = (
             "googleapis.com ~ connection refused", "googleapis.com ~ network is unreachable",
             "googleapis.com ~ certificate verify failed", "googleapis.com ~ x509: certificate",
             "could not resolve host: ~ googleapis.com", "googleapis.com ~ context deadline exceeded",
+            "googleapis.com ~ context canceled",
+            "googleapis.com ~ connection reset by peer", "googleapis.com ~ TLS handshake timeout",
         ),
         "The request did not get to Google: no name service, no route, a firewall, or a proxy that is not set.",
         (
             "The job must reach sts.googleapis.com and iamcredentials.googleapis.com by https.",
             "Behind a proxy set HTTPS_PROXY, and give the client the proxy's certificate if it has one of its own.",
+        ),
+    ),
+    Row(
+        RefusalKind.INPUT_MISSING,
+        "The login step was given no provider",
+        "client", 0, "", "provider",
+        'Must specify exactly one of "workload_identity_provider" or "credentials_json"!',
+        ("specify exactly one of workload_identity_provider or credentials_json",),
+        "The step's input is empty: the variable or secret that it comes from is not set, or this job does not get "
+        "it, as "
+        "in a run for a fork.",
+        (
+            "Set the provider's resource name, or hand the variable to this job. It need not be kept secret.",
+            "With a manifest in the repository nothing has to be handed over: gcp-wif login --manifest gcp-wif.toml",
         ),
     ),
 )  # fmt: skip

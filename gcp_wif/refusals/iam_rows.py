@@ -1,5 +1,7 @@
-"""What IAM and its Credentials API say: the impersonation, and the setting up. A comment says which sentences are
-assumed."""
+"""What IAM and its Credentials API say: of the impersonation, and to whoever sets it up.
+
+A comment says which sentences are assumed.
+"""
 
 from gcp_wif.refusals.commands import NEEDED_APIS, UPDATE
 from gcp_wif.refusals.model import RefusalKind, Row
@@ -43,7 +45,10 @@ IAM = (
         "The access token lifetime is invalid: tokens for {account} can not have lifetimes of more than 1 hour. Use "
         "the Org Policy Constraint constraints/iam.allowServiceAccountCredentialLifetimeExtension to allow extended "
         "lifetimes up to 12 hours.",
-        ("lifetimes of more than 1 hour", "lifetime of more than 1 hour", "allowServiceAccountCredentialLifetimeExtension", "access token lifetime cannot exceed 3600"),
+        (
+            "lifetimes of more than 1 hour", "lifetime of more than 1 hour",
+            "allowServiceAccountCredentialLifetimeExtension", "access token lifetime cannot exceed 3600",
+        ),
         "A lifetime of more than 3600 seconds was asked for, and the organisation policy does not allow it for this "
         "account.",
         (
@@ -57,7 +62,10 @@ IAM = (
         "The service account is disabled",
         "iamcredentials", 403, "PERMISSION_DENIED", "account",
         "Service account {account} is disabled.",
-        ("gserviceaccount.com is disabled", "service account is disabled", "service account has been disabled"),
+        (
+            "service account ~gserviceaccount.com is disabled", "service account is disabled",
+            "service account has been disabled",
+        ),
         "Somebody disabled the service account, so nobody gets its tokens.",
         ("Find out why it was disabled. Enable it: gcloud iam service-accounts enable ACCOUNT --project=PROJECT_ID",),
     ),
@@ -73,7 +81,7 @@ IAM = (
     ),
     Row(
         RefusalKind.ACCOUNT_NOT_FOUND,
-        "The service account does not exist",
+        "Google finds no service account with this email",
         "iamcredentials", 404, "NOT_FOUND", "account",
         "Not found; Gaia id not found for email {account}",
         (
@@ -109,7 +117,10 @@ IAM = (
         "The account may not deploy as another service account",
         "iam", 403, "PERMISSION_DENIED", "api",
         "Permission 'iam.serviceaccounts.actAs' denied on service account {account} (or it may not exist).",
-        ("iam.serviceAccounts.actAs denied", "iam.serviceAccounts.actAs permission", "permission to act as service account"),
+        (
+            "iam.serviceAccounts.actAs denied", "iam.serviceAccounts.actAs permission",
+            "permission to act as service account",
+        ),
         "The login works. What is deployed runs as a service account, often the default one of Compute Engine, and the "
         "job's account may not act as that.",
         (
@@ -236,6 +247,21 @@ IAM = (
             "VPC Service Controls troubleshooter.",
             "An ingress rule lets the job in: for sts.googleapis.com and iamcredentials.googleapis.com as well as for "
             "the API that is called, from the principal set of the pool and from the service account.",
+        ),
+    ),
+    Row(
+        RefusalKind.MAPPING_INVALID,
+        "The attribute mapping is not valid",
+        "iam", 400, "INVALID_ARGUMENT", "mapping",
+        "Invalid mapped attribute key: {attribute}. Custom mapped attributes must be in format "
+        "'attribute.{{custom_attribute}}'.",
+        ("invalid mapped attribute", "custom mapped attributes must be in format", "error compiling attribute mapping"),
+        "A mapping has Google's name on the left, google.subject or attribute.NAME, and the token's claim on the "
+        "right. "
+        "One of the two is not of that form.",
+        (
+            "Write it as --attribute-mapping=google.subject=assertion.sub,attribute.NAME=assertion.CLAIM with names of "
+            "lower-case letters, digits and underscores.",
         ),
     ),
 )  # fmt: skip

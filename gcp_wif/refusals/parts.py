@@ -35,9 +35,7 @@ _OAUTH_ERROR = re.compile(rf"(?:\berror{_IS}|\bError code |\bauth: [\"']|GaxiosE
 _DESCRIPTION = re.compile(rf"\berror_description{_IS}[^\"'}}\s]")
 _REASON = re.compile(rf"\breason{_IS}([A-Z][A-Z0-9_]{{3,62}})\b")
 _DOMAIN = re.compile(rf"\bdomain{_IS}([a-z0-9.-]{{1,60}}\.com)\b")
-_SERVICE = re.compile(
-    rf"(?:\bservice(?:Name)?{_IS}|key: \"service\" value: \")([a-z0-9-]{{1,60}}\.googleapis\.com)\b"
-)
+_SERVICE = re.compile(rf"(?:\bservice(?:Name)?{_IS}|key: \"service\" value: \")([a-z0-9-]{{1,60}}\.googleapis\.com)\b")
 _ANY_HOST = re.compile(r"\b([a-z0-9-]{1,60}\.googleapis\.com)\b")
 _HOSTS_OF_ALL = frozenset({"www.googleapis.com", "iam.googleapis.com", "type.googleapis.com"})
 """They stand in every scope, resource name and type, whatever the text is about."""
@@ -53,7 +51,8 @@ _PERMISSIONS = (
     re.compile(rf"\b[Pp]ermissions? [\"'\[]?{_NAME}\b"),
 )  # fmt: skip
 _RESOURCE = re.compile(
-    rf"(?:key: \"resource\" value: \"|\bresource{_IS}|denied (?:on|for)(?: resource| service account| bucket)?:? [\"'\[]?"
+    rf"(?:key: \"resource\" value: \"|\bresource{_IS}"
+    r"|denied (?:on|for)(?: resource| service account| bucket)?:? [\"'\[]?"
     r"|access to the |access to )([A-Za-z0-9][A-Za-z0-9_./:@*-]{2,200})"
 )
 _NO_RESOURCE = re.compile(r"\(?or\b|Google|resource\b")

@@ -14,7 +14,7 @@ __all__ = ["is_cut_phrase", "says", "squeezed"]
 
 _VALUES = {"*": 400, "~": 100}
 _CUT_CHARACTERS = 18
-"""The fewest characters of a phrase that a cut text must still have."""
+"""The fewest characters of a phrase that a cut text must still have, and two thirds of its words: fewer say little."""
 _TRIES = 50
 """How often the first words of a phrase are looked at, should a text repeat them without end."""
 
@@ -34,7 +34,9 @@ class _Piece(NamedTuple):
 @cache
 def _pieces(phrase: str) -> tuple[_Piece, ...]:
     return tuple(
-        _Piece(tuple(map(squeezed, re.split(r"[*~]", each))), (0, *(_VALUES[mark] for mark in re.findall(r"[*~]", each))))
+        _Piece(
+            tuple(map(squeezed, re.split(r"[*~]", each))), (0, *(_VALUES[mark] for mark in re.findall(r"[*~]", each)))
+        )
         for each in phrase.split("&")
     )
 
@@ -68,13 +70,17 @@ def is_cut_phrase(text: str, phrase: str) -> bool:
 
 
 def _begins_within(text: str, part: str) -> bool:
-    return any(text.startswith(part[at:]) for at in range(1, len(part) - _CUT_CHARACTERS + 1))
+    return any(text.startswith(part[at:]) for at in range(1, len(part) - _least(part) + 1))
+
+
+def _least(part: str) -> int:
+    return max(_CUT_CHARACTERS, len(part) * 2 // 3)
 
 
 def _ends_within(text: str, piece: _Piece) -> bool:
     """Within its first words, or within those after the first value, which must be cut in their turn."""
     first, *rest = piece.parts
-    if _ends_with_beginning(text, first, _CUT_CHARACTERS):
+    if _ends_with_beginning(text, first, _least(first)):
         return True
     start = text.rfind(first)
     if start < 0 or not rest or len(first) < _CUT_CHARACTERS // 2:

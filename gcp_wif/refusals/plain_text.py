@@ -16,7 +16,7 @@ _COLOUR = re.compile(  # a browser that shows a log loses the escape character i
     r"\x1b\[[0-?]{0,20}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b]{0,300}(?:\x07|\x1b\\)|\[[0-9;]{1,20}[mK]"
 )
 _PREFIX = re.compile(
-    r"""(?x)^[ \t]*(?:
+    r"""(?x)^[ \t]{0,200}(?:
         \d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[ ]?[+-]\d\d:?\d\d)?[ \t]   # 2026-01-01T00:00:00.0000000Z
       | \d{4}/\d\d/\d\d[ ]\d\d:\d\d:\d\d[ \t]                                               # Go's log
       | \[?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?\]?[ \t]                                           # 12:00:00
@@ -37,7 +37,7 @@ _ENTITIES = {"quot": '"', "apos": "'", "amp": "&", "lt": "<", "gt": ">", "nbsp":
              "#34": '"', "#034": '"', "#39": "'", "#039": "'", "#x27": "'", "#x22": '"'}  # fmt: skip
 _TAG = re.compile(r"</?(?:a|b|br|code|div|em|font|i|li|p|pre|samp|span|strong|td|tr|tt)\b[^<>]{0,200}>")
 _PERCENT = re.compile(r"%(2[0-9A-Fa-f]|3[ABDFabdf]|5[BDbd]|7[BDbd])")
-_QUOTES = str.maketrans("‘’‚‛“”„‟«»´`\u00a0", "''''\"\"\"\"\"\"'` ")
+_QUOTES = str.maketrans("‘’‚‛“”„‟«»´`\u00a0", '\'\'\'\'""""""\'` ')
 
 
 def plain(text: str) -> str:

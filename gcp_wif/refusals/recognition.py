@@ -75,7 +75,7 @@ _OF_GOOGLE = (
 )  # fmt: skip
 """What tells that a permission is one of Google's: others write theirs with dots, too."""
 _NO_PERMISSION = "The caller does not have permission"
-_INVALID_ARGUMENT = "Request contains an invalid argument"
+_NOT_FOUND = "Requested entity was not found"
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,9 @@ class _Searched:
 
     def _is_denied(self) -> bool:
         """Whether something was refused at all, and not only named."""
-        return self._has("denied", "does not have", "forbidden", "required", "lacks", "missing", "IAM_PERMISSION_DENIED")
+        return self._has(
+            "denied", "does not have", "forbidden", "required", "lacks", "missing", "IAM_PERMISSION_DENIED"
+        )
 
     def _by_sentence(self) -> Iterator[RefusalKind]:
         for row in TABLE:
@@ -181,8 +183,8 @@ class _Searched:
 
     def _by_denial(self) -> Iterator[RefusalKind]:
         """The sentences that every API says: what was asked decides what they mean."""
-        if self._has(_INVALID_ARGUMENT) and self._has(*_OF_IMPERSONATION):
-            yield RefusalKind.SCOPES_MISSING
+        if self._has(_NOT_FOUND) and self._has(*_OF_IMPERSONATION):
+            yield RefusalKind.ACCOUNT_NOT_FOUND
         if not self._has(_NO_PERMISSION):
             return
         if self._has(*_OF_ID_TOKENS):
@@ -216,7 +218,10 @@ class _Searched:
         """A provider that does not exist, under a name that none can have: then the name is the cause."""
         provider = self._parts.provider
         if RefusalKind.TARGET_UNUSABLE in kinds and provider is not None and not provider.is_whole:
-            return [RefusalKind.AUDIENCE_MALFORMED, *(each for each in kinds if each is not RefusalKind.AUDIENCE_MALFORMED)]
+            return [
+                RefusalKind.AUDIENCE_MALFORMED,
+                *(each for each in kinds if each is not RefusalKind.AUDIENCE_MALFORMED),
+            ]
         return kinds
 
 

@@ -1,5 +1,7 @@
-"""What STS says: the exchange of the job's token. A comment says which sentences rest on one dated observation and
-which are assumed."""
+"""What STS says in the exchange of the job's token.
+
+A comment says which sentences rest on one dated observation, and which are assumed.
+"""
 
 from gcp_wif.refusals.commands import POOL, PROVIDER, PROVIDERS, UPDATE
 from gcp_wif.refusals.model import RefusalKind, Row
@@ -186,8 +188,9 @@ STS = (
         "sts", 400, "unauthorized_client", "mapping",
         "The mapped attribute '{attribute}' must be of type STRING.",
         ("mapped attribute ~ must be of type STRING",),
-        "The mapping gives something else than text for this attribute: the result of a comparison, a number, a list, or "
-        "a claim that is no text. Often a condition was written where the mapping belongs.",
+        "The mapping gives something else than text for this attribute: the result of a comparison, a number, a list, "
+        "or "
+        "a claim of another type. Often a condition was written where the mapping belongs.",
         (
             f"See the mapping: {PROVIDERS} describe {PROVIDER} --format='yaml(attributeMapping)'",
             "Map a claim that is text, such as assertion.sub. A comparison belongs into the attribute condition; "
@@ -201,12 +204,14 @@ STS = (
         "Unable to parse the ID Token.",
         (
             "unable to parse the ID Token", "error parsing the ID Token", "ID Token is malformed", "malformed ID Token",
-            "ID Token is not a valid JWT", "given credential is not a valid JWT", "failed to parse the given credential",
+            "ID Token is not a valid JWT", "given credential is not a valid JWT",
+            "failed to parse the given credential",
             "error parsing or verifying the ID Token",
         ),
         "What was sent is not a token: it is empty, cut, in quotes or in JSON, or it is another text altogether.",
         (
-            "Compare the source type in the credential config with the file: a file that holds JSON needs the type json "
+            "Compare the source type in the credential config with the file: a file that holds JSON needs the type "
+            "json "
             "and the name of the field.",
             "Let gcp-wif write both: gcp-wif login",
         ),
