@@ -36,7 +36,7 @@ _POOLS = "gcloud iam workload-identity-pools"
 _ACCOUNTS = "gcloud iam service-accounts"
 _POOL = "projects/NUMBER/locations/global/workloadIdentityPools/POOL"
 _DELIMITERS = ",;|#~^%!"
-_WORD = re.compile(r"\b(NUMBER|POOL|PROVIDER|ACCOUNT|PROJECT_ID|ISSUER)\b")
+_WORD = re.compile(r"\b(NUMBER|POOL|PROVIDER|ACCOUNT|PROJECT_ID|ISSUER|PRINCIPAL_SET)\b")
 
 
 def pool_name(evidence: Evidence) -> str:
@@ -122,8 +122,14 @@ def write_config(evidence: Evidence, provider: ProviderName | str) -> str:
     return f"gcp-wif generate --config-only {provider} {account}"
 
 
-def filled(text: str, evidence: Evidence) -> str:
-    """A fix of the registry with what is known in place of its words in capitals."""
+def filled(text: str, evidence: Evidence, member: str | None = None) -> str:
+    """A fix of the registry with what is known in place of its words in capitals.
+
+    Args:
+        text: the fix.
+        evidence: what is known.
+        member: whom to bind, where that is known.
+    """
     name = evidence.provider
     known = {
         "NUMBER": name and str(name.project_number),
@@ -132,5 +138,6 @@ def filled(text: str, evidence: Evidence) -> str:
         "ACCOUNT": evidence.account,
         "PROJECT_ID": evidence.project,
         "ISSUER": evidence.rules.issuer if evidence.rules else None,
+        "PRINCIPAL_SET": shlex.quote(member) if member else None,
     }
     return _WORD.sub(lambda match: str(known[match[0]] or match[0]), text)

@@ -8,7 +8,7 @@ from gcp_wif.doctor.condition import trace_of
 from gcp_wif.doctor.drift import drift
 from gcp_wif.doctor.evidence import Evidence
 from gcp_wif.doctor.good_practice import advice
-from gcp_wif.doctor.iam_checks import access_findings, access_of, lifetime_finding
+from gcp_wif.doctor.iam_checks import access_findings, access_of, lifetime_finding, narrowest_member
 from gcp_wif.doctor.report import LINKS, AttributeRow, Finding, LinkState, Report
 from gcp_wif.doctor.sts_checks import attribute_rows, decision_of, provider_findings, sts_findings, unset_attributes
 from gcp_wif.errors import hide_tokens
@@ -54,7 +54,7 @@ def diagnose(evidence: Evidence) -> Report:
     if lifetime is not None and lifetime.level == "broken":
         broken.append(lifetime)
     broken.sort(key=lambda finding: LINKS.index(finding.link))
-    broken = _with_error(evidence, broken, access is not None and access.allowed is True)
+    broken = _with_error(evidence, broken, decision, access)
     advised = _distinct([*drift(evidence), *unset_attributes(evidence, decision), *advice(evidence)])
     unknown = [each for each in reached if each.level == "unknown"] if not broken else []
     unknown += _unknown(evidence, broken, access)
@@ -85,7 +85,9 @@ def _hidden(rows: Iterable[_Row]) -> Iterator[_Row]:
         yield type(row)(**{**values, **changes})
 
 
-def _with_error(evidence: Evidence, broken: list[Finding], allowed: bool) -> list[Finding]:
+def _with_error(
+    evidence: Evidence, broken: list[Finding], decision: Decision | None, access: Access | None
+) -> list[Finding]:
     """What Google said comes first where nothing that was seen explains it."""
     kind = evidence.refused
     if kind is None:
@@ -95,7 +97,9 @@ def _with_error(evidence: Evidence, broken: list[Finding], allowed: bool) -> lis
     if any(finding.link == link or (link == "binding" and finding.link == "account") for finding in broken):
         return broken
     code, message = row.kind.code, row.meaning
-    fixes = tuple(filled(line, evidence) for line in row.fixes)
+    member = narrowest_member(evidence, decision)
+    allowed = access is not None and access.allowed is True
+    fixes = tuple(filled(line, evidence, member) for line in row.fixes)
     if kind in (RefusalKind.IMPERSONATION_DENIED, RefusalKind.ID_TOKEN_DENIED) and allowed and not broken:
         code = "WIF929"
         message = "The binding is there and fits this token, so it is most likely too new: it has not propagated."

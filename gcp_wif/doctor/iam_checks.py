@@ -20,7 +20,7 @@ from gcp_wif.names import Principal
 from gcp_wif.refusals import RefusalKind, row_of
 from gcp_wif.roles import ACCESS_TOKEN, ID_TOKEN, carries, is_custom
 
-__all__ = ["access_findings", "access_of", "lifetime_finding"]
+__all__ = ["access_findings", "access_of", "lifetime_finding", "narrowest_member"]
 
 _ORDINARY_LIFETIME = 3600
 _WAIT = "A new binding takes about 2 minutes to work, sometimes 7 or more."
@@ -57,6 +57,13 @@ def access_findings(evidence: Evidence, decision: Decision | None, access: Acces
             "disabled", (account_command(evidence, "enable"),),
         )  # fmt: skip
     yield from _services(evidence)
+
+
+def narrowest_member(evidence: Evidence, decision: Decision | None) -> str | None:
+    """The principal to bind for this token, where it is known who it is."""
+    if decision is None or not decision.admitted:
+        return None
+    return str(_Unbound(evidence, decision, Access(None)).narrowest())
 
 
 def _no_account(evidence: Evidence) -> Finding:
