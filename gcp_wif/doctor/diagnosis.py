@@ -56,14 +56,14 @@ def diagnose(evidence: Evidence) -> Report:
     broken.sort(key=lambda finding: LINKS.index(finding.link))
     broken = _with_error(evidence, broken, decision, access)
     advised = _distinct([*drift(evidence), *unset_attributes(evidence, decision), *advice(evidence)])
-    unknown = [each for each in reached if each.level == "unknown"] if not broken else []
-    unknown += _unknown(evidence, broken, access)
+    likely = [each for each in reached if each.level == "unknown"] if not broken else []
+    unknown = _unknown(evidence, broken, access)
     if lifetime is not None and lifetime.level == "unknown" and not broken:
         unknown.append(lifetime)
-    links = _links(evidence, broken, unknown, decision, access)
+    links = _links(evidence, broken, [*likely, *unknown], decision, access)
     return Report(
         tuple(_hidden(links)),
-        tuple(_hidden((*broken, *advised, *unknown))),
+        tuple(_hidden((*broken, *likely, *advised, *unknown))),
         {hide_tokens(name): hide_tokens(str(value))[:300] for name, value in (evidence.claims or {}).items()},
         tuple(_hidden(attribute_rows(evidence, decision))),
         tuple(_hidden(trace_of(evidence, decision))),
