@@ -297,6 +297,16 @@ DOCTOR = (
         HINT,
     ),
     Code(
+        "WIF990",
+        "The error is not one that gcp-wif knows",
+        "The text holds no message that is known. The doctor shows what it holds: API, status, permission, resource.",
+        (
+            "Give the whole error, with what stands before and after it: gcp-wif doctor --error - < FILE",
+            "See whether the login itself works: gcp-wif verify",
+        ),
+        HINT,
+    ),
+    Code(
         "WIF991",
         "No token was looked at",
         "Without the token's claims, mapping and condition cannot be evaluated.",
@@ -342,6 +352,14 @@ DOCTOR = (
             "Save it: gcloud projects get-iam-policy PROJECT_ID --format=json > project-policy.json",
             "Then: gcp-wif doctor --project-policy-file project-policy.json",
         ),
+        HINT,
+    ),
+    Code(
+        "WIF996",
+        "The exchange with Google gave no answer",
+        "The doctor tries the exchange that the job itself may make. Google was not reached; or Google was not asked, "
+        "since the config or the token cannot be used.",
+        ("Do what the message says, then again: gcp-wif doctor",),
         HINT,
     ),
 )

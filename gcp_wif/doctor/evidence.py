@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from gcp_wif.credential_config import CredentialConfig
 from gcp_wif.desired import Desired
+from gcp_wif.errors import GcpWifError
 from gcp_wif.federation import ProviderRules
 from gcp_wif.manifest import Manifest
 from gcp_wif.names import PoolName, ProviderName, ServiceAccountEmail
-from gcp_wif.refusals import RefusalKind
+from gcp_wif.refusals import Parts, RefusalKind
 
 __all__ = ["MISSING", "Binding", "Document", "Evidence"]
 
@@ -55,7 +56,12 @@ class Evidence:
         project: that project.
         other_providers: the pool's other providers.
         refused: the row of Google's table that an error text was recognised as.
-        sentence: that text.
+        also: other rows that fit the text, the likelier first.
+        error: what else the text holds.
+        sentence: what it says, for a person.
+        exchange: what came of the job's own exchange; ``None`` where it was not tried, ``none`` without an answer.
+        proved: links that Google's answer shows to be fine.
+        unanswered: why there is no answer.
         disabled_api: what Google said of an API that is off.
         manifest: the manifest.
         desired: what it means in Google; there where ``manifest`` is.
@@ -80,7 +86,12 @@ class Evidence:
     project: str | None = None
     other_providers: tuple[str, ...] = ()
     refused: RefusalKind | None = None
+    also: tuple[RefusalKind, ...] = ()
+    error: Parts | None = None
     sentence: str | None = None
+    exchange: Literal["accepted", "refused", "none"] | None = None
+    proved: frozenset[str] = frozenset()
+    unanswered: GcpWifError | None = None
     disabled_api: str | None = None
     manifest: Manifest | None = None
     desired: Desired | None = None

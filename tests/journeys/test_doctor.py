@@ -52,15 +52,71 @@ def test_a_job_that_works(cli: Any, job: dict[str, str]) -> None:
     assert any(principal.endswith(f"attribute.project/{PROJECT_ID}") for principal in found["principals"])
 
 
-def test_what_a_job_alone_cannot_see_is_unknown(cli: Any, job: dict[str, str]) -> None:
+def test_in_the_job_googles_yes_shows_what_the_job_may_not_read(cli: Any, job: dict[str, str]) -> None:
     assert cli("login", **job).returncode == 0
     found = document(cli, **job)
-    states = {link["name"]: link["state"] for link in found["links"]}
-    assert states["time"] == "fine"
-    assert states["condition"] == states["binding"] == "unknown"
-    fixes = "\n".join(line for each in found["findings"] for line in each["fix"])
-    assert "providers describe circleci-acme --workload-identity-pool=circleci" in fixes
-    assert f"get-iam-policy {ACCOUNT}" in fixes
+    assert {link["state"] for link in found["links"]} == {"fine"}
+    assert found["findings"] == []
+    assert cli("doctor", **job).stdout.rstrip().endswith("Every link holds.")
+
+
+ADMIN = [
+    "gcloud iam workload-identity-pools providers describe projects/123456789012/locations/global/"
+    "workloadIdentityPools/circleci/providers/circleci-acme --format=json > provider.json",
+    f"gcloud iam service-accounts get-iam-policy {ACCOUNT} --project=acme-prod --format=json > policy.json",
+]
+
+REFUSED: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    "condition": ({"condition": f"{NO_SSH} && attribute.project == 'x'"}, "WIF508", "condition", "subject"),
+    "binding": ({"accounts": {ACCOUNT: [MEMBER.replace(PROJECT_ID, OTHER)]}}, "WIF520", "binding", "principal"),
+    "audience": ({"allowed_audiences": ["another"]}, "WIF503", "audience", "provider"),
+    "subject": ({"mapping": {"google.subject": "assertion.sub.extract('no/{x}/')"}, "condition": NO_SSH}, "WIF509",
+                "mapping", "provider"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_in_the_job_googles_no_stands_in_the_chain(name: str, cli: Any, google: Google, job: dict[str, str]) -> None:
+    """D49: what Google decides before is fine, what it decides after is not known."""
+    changes, code, link, last_fine = REFUSED[name]
+    healthy(google, **changes)
+    assert cli("login", **job).returncode == 1
+    before = len(google.emulator.requests())
+    found = document(cli, **job)
+    paths = [each["path"] for each in google.emulator.requests()[before:]]
+    assert 1 <= len(paths) <= 2, paths  # the exchange, and the impersonation where it came to that
+    assert found["broken"] == code
+    states = {each["name"]: each["state"] for each in found["links"]}
+    assert (states[link], states[last_fine]) == ("broken", "fine")
+    later = {name: state for name, state in list(states.items())[list(states).index(link) + 1 :] if name != last_fine}
+    assert set(later.values()) == {"skipped"}
+    first = found["findings"][0]
+    assert [line for line in first["fix"] if line in ADMIN] == ADMIN
+    assert not re.search(r"\b(NUMBER|POOL|PROVIDER|ACCOUNT|PROJECT_ID)\b", " ".join(first["fix"])), first["fix"]
+    screen = cli("doctor", **job).stdout
+    assert f"{code} {link}: " in screen.rpartition("\n\n")[2]
+    assert job["CIRCLE_OIDC_TOKEN"] not in screen + json.dumps(found)
+
+
+def test_a_service_that_is_down_is_no_fault_of_the_setup(cli: Any, google: Google, job: dict[str, str]) -> None:
+    assert cli("login", **job).returncode == 0
+    google.emulator.faults({"match": {"path_regex": "/v1/token"}, "nth": "every", "action": {"status": 503}})
+    done = cli("doctor", "--json", **job)
+    found = json.loads(done.stdout)
+    assert done.returncode == 3
+    assert found["broken"] is None
+    assert any(each["code"] == "WIF996" and "503" in each["message"] for each in found["findings"])
+
+
+def test_a_config_that_leads_elsewhere_is_not_asked(cli: Any, google: Google, job: dict[str, str]) -> None:
+    assert cli("login", **job).returncode == 0
+    path = Path(cli.env["HOME"], "gcp_cred_config.json")
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps(config | {"token_url": "https://sts.example.com/v1/token"}))
+    before = len(google.emulator.requests())
+    done = cli("doctor", "--json", **{name: value for name, value in job.items() if "EMULATOR" not in name})
+    assert any(each["code"] == "WIF996" for each in json.loads(done.stdout)["findings"]), done.stdout
+    assert len(google.emulator.requests()) == before
 
 
 def test_saved_answers_settle_it(cli: Any, google: Google, job: dict[str, str], tmp_path: Path) -> None:
