@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 
+from gcp_wif.doctor.commands import account_command, on_provider
 from gcp_wif.doctor.evidence import Evidence
 from gcp_wif.errors import InputError
 from gcp_wif.federation import Decision
@@ -13,7 +14,6 @@ __all__ = ["admin_commands", "filled"]
 
 _WORDS = ("NUMBER", "POOL", "PROVIDER", "PROJECT_ID", "PROJECT", "ACCOUNT", "MEMBER", "PRINCIPAL_SET", "ISSUER")
 _WORD = re.compile(rf"(?<![A-Z_])(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))})(?![A-Z_])")
-_PROVIDERS = "gcloud iam workload-identity-pools providers"
 
 
 def filled(fixes: Iterable[str], evidence: Evidence, decision: Decision | None) -> tuple[str, ...]:
@@ -23,17 +23,12 @@ def filled(fixes: Iterable[str], evidence: Evidence, decision: Decision | None) 
 
 
 def admin_commands(evidence: Evidence) -> tuple[str, ...]:
-    """The commands whose output shows what only an admin may read, for this provider and account.
-
-    Full resource names need no ``--project``, which refuses a project's number (gcloud 528).
-    """
-    name, account = evidence.provider, evidence.account
+    """The commands whose output shows what only an admin may read, for this provider and account."""
     commands = []
-    if name is not None and evidence.provider_state is None:
-        commands.append(f"{_PROVIDERS} describe {name} --format=json > provider.json")
-    if account is not None and evidence.policy is None:
-        project = f" --project={account.project_id}" if account.project_id else ""
-        commands.append(f"gcloud iam service-accounts get-iam-policy {account}{project} --format=json > policy.json")
+    if evidence.provider is not None and evidence.provider_state is None:
+        commands.append(f"{on_provider(evidence, 'describe')} --format=json > provider.json")
+    if evidence.account is not None and evidence.policy is None:
+        commands.append(f"{account_command(evidence, 'get-iam-policy')} --format=json > policy.json")
     return tuple(commands)
 
 
@@ -46,8 +41,7 @@ def _values(evidence: Evidence, decision: Decision | None) -> Mapping[str, str]:
         found |= {"ACCOUNT": account, "MEMBER": f"serviceAccount:{account}", "PROJECT_ID": account.project_id}
     elif evidence.project:
         found["PROJECT_ID"] = evidence.project
-    if evidence.error is not None:
-        found["PROJECT"] = evidence.error.project
+    found["PROJECT"] = (evidence.error and evidence.error.project) or found.get("PROJECT_ID")
     principal = _principal(evidence, decision)
     if principal is not None:
         found["PRINCIPAL_SET"] = principal

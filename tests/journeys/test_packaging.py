@@ -49,7 +49,9 @@ def test_the_core_alone(job_install: Path, tmp_path: Path, google) -> None:
 def test_the_doctor_in_a_job_with_the_core_alone(job_install: Path, tmp_path: Path, google, refused: str) -> None:
     """D49: without rights and the extra, Google's answer stands in the chain, and an admin's commands are whole."""
     env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "BASH_ENV": str(tmp_path / "env")} | google.job()
-    google.provision(**{"condition": "attribute.project == 'x'"} if refused == "condition" else {"accounts": {google.account: []}})
+    google.provision(
+        **{"condition": "attribute.project == 'x'"} if refused == "condition" else {"accounts": {google.account: []}}
+    )
     command = [str(job_install / "gcp-wif")]
     assert subprocess.run([*command, "login"], env=env, cwd="/", capture_output=True, check=False).returncode == 1
     done = subprocess.run([*command, "doctor", "--json"], env=env, cwd="/", capture_output=True, text=True, check=False)

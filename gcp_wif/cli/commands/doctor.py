@@ -44,7 +44,11 @@ class _Options(OptionGroup):
         str | None, typer.Option(metavar="FILE", help="The account's `get-iam-policy --format=json`, saved.")
     ] = None
     project_policy_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The project's, for direct federation.")
+        str | None,
+        typer.Option(metavar="FILE", help="Its project's; or `gcloud projects get-ancestors-iam-policy`, saved."),
+    ] = None
+    role_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="`gcloud iam roles describe`, saved: a custom role.")
     ] = None
     explain: Annotated[
         str | None,
@@ -94,7 +98,7 @@ def _case(
     evidence = add_job(empty_case(context), target, config.output_file, (options.token_env, options.claims), context)
     if target.manifest is not None:
         evidence = add_manifest(evidence, target, context)
-    names = ("provider_file", "pool_file", "account_file", "policy_file", "project_policy_file")
+    names = ("provider_file", "pool_file", "account_file", "policy_file", "project_policy_file", "role_file")
     files = {name.removesuffix("_file"): getattr(options, name) for name in names if getattr(options, name) is not None}
     evidence = add_files(evidence, files, context)
     if options.live:
