@@ -10,7 +10,7 @@ from gcp_wif.doctor.drift import drift
 from gcp_wif.doctor.evidence import Evidence
 from gcp_wif.doctor.filling import admin_commands, filled
 from gcp_wif.doctor.good_practice import advice
-from gcp_wif.doctor.iam_checks import access_findings, access_of, lifetime_finding
+from gcp_wif.doctor.iam_checks import access_findings, access_of, lifetime_finding, narrowest_member
 from gcp_wif.doctor.report import LINKS, AttributeRow, Finding, LinkState, Report
 from gcp_wif.doctor.sts_checks import attribute_rows, decision_of, provider_findings, sts_findings, unset_attributes
 from gcp_wif.errors import hide_tokens
@@ -116,7 +116,7 @@ def _said(evidence: Evidence, kind: RefusalKind, decision: Decision | None, *, b
         fixes = ("Wait: typically 2 minutes, sometimes 7 or more; `gcp-wif apply --wait --token-env NAME` does.",)
     if kind is RefusalKind.PERMISSION_MISSING:
         message = f"{_who_lacks_what(evidence)} {message}"
-    advised = filled(fixes, evidence, decision)
+    advised = filled(fixes, evidence, narrowest_member(evidence, decision))
     return Finding(code, row.link, "broken", message, None, _evidence(evidence, row.link), advised)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from gcp_wif.doctor.commands import account_command, on_provider
 from gcp_wif.doctor.evidence import Evidence
 from gcp_wif.errors import InputError
-from gcp_wif.federation import Decision
 from gcp_wif.names import Principal, ProviderName, ServiceAccountEmail
 
 __all__ = ["admin_commands", "filled"]
@@ -16,9 +15,15 @@ _WORDS = ("NUMBER", "POOL", "PROVIDER", "PROJECT_ID", "PROJECT", "ACCOUNT", "MEM
 _WORD = re.compile(rf"(?<![A-Z_])(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))})(?![A-Z_])")
 
 
-def filled(fixes: Iterable[str], evidence: Evidence, decision: Decision | None) -> tuple[str, ...]:
-    """``fixes`` with all that is known filled in."""
-    values = _values(evidence, decision)
+def filled(fixes: Iterable[str], evidence: Evidence, member: str | None = None) -> tuple[str, ...]:
+    """``fixes`` with all that is known filled in.
+
+    Args:
+        fixes: of a row of the registry.
+        evidence: what is known.
+        member: whom to bind, where that is known.
+    """
+    values = _values(evidence, member)
     return tuple(_WORD.sub(lambda match: values.get(match[0], match[0]), line) for line in fixes)
 
 
@@ -32,7 +37,7 @@ def admin_commands(evidence: Evidence) -> tuple[str, ...]:
     return tuple(commands)
 
 
-def _values(evidence: Evidence, decision: Decision | None) -> Mapping[str, str]:
+def _values(evidence: Evidence, member: str | None) -> Mapping[str, str]:
     provider, account = _provider(evidence), _account(evidence)
     found: dict[str, object] = {}
     if provider is not None:
@@ -42,7 +47,7 @@ def _values(evidence: Evidence, decision: Decision | None) -> Mapping[str, str]:
     elif evidence.project:
         found["PROJECT_ID"] = evidence.project
     found["PROJECT"] = (evidence.error and evidence.error.project) or found.get("PROJECT_ID")
-    principal = _principal(evidence, decision)
+    principal = member or (evidence.error and Principal.parse(evidence.error.principal or ""))
     if principal is not None:
         found["PRINCIPAL_SET"] = principal
         if account is None:
@@ -73,11 +78,3 @@ def _account(evidence: Evidence) -> ServiceAccountEmail | None:
         return ServiceAccountEmail.parse(named, origin="the error")
     except InputError:
         return None
-
-
-def _principal(evidence: Evidence, decision: Decision | None) -> Principal | None:
-    """What to bind: an attribute that the mapping gives, never the whole pool; the text's own, where it names one."""
-    if decision is not None and decision.admitted:
-        attributes = [each for each in decision.principals if each.parts.kind == "attribute"]
-        return max(attributes, key=len, default=decision.principals[0] if decision.principals else None)
-    return Principal.parse(evidence.error.principal) if evidence.error and evidence.error.principal else None

@@ -20,7 +20,7 @@ from gcp_wif.names import Principal
 from gcp_wif.refusals import RefusalKind, row_of
 from gcp_wif.roles import ACCESS_TOKEN, ID_TOKEN, carries, is_custom
 
-__all__ = ["access_findings", "access_of", "lifetime_finding"]
+__all__ = ["access_findings", "access_of", "lifetime_finding", "narrowest_member"]
 
 _ORDINARY_LIFETIME = 3600
 _WAIT = "A new binding takes about 2 minutes to work, sometimes 7 or more."
@@ -59,6 +59,13 @@ def access_findings(evidence: Evidence, decision: Decision | None, access: Acces
     yield from _services(evidence)
 
 
+def narrowest_member(evidence: Evidence, decision: Decision | None) -> str | None:
+    """The principal to bind for this token, where it is known who it is."""
+    if decision is None or not decision.admitted:
+        return None
+    return str(_Unbound(evidence, decision, Access(None)).narrowest())
+
+
 def _no_account(evidence: Evidence) -> Finding:
     account = evidence.account
     named = account.account_id if account else "ACCOUNT"
@@ -79,7 +86,7 @@ def _services(evidence: Evidence) -> Iterator[Finding]:
         fix = enable_services(off, str(evidence.provider.project_number))
         yield Finding(code, "api", "broken", message, "enabled", ", ".join(off), (fix, "Then wait a few minutes."))
     elif evidence.disabled_api is not None:
-        fixes = filled(row_of(RefusalKind.API_DISABLED).fixes, evidence, None)
+        fixes = filled(row_of(RefusalKind.API_DISABLED).fixes, evidence)
         message = "An API that the exchange needs is not enabled."
         yield Finding(code, "api", "broken", message, "enabled", evidence.disabled_api, fixes)
 

@@ -128,7 +128,7 @@ STS = (
         "an `extract` that does not match.",
         (
             "Map a claim that every token has. Write the whole mapping, since the flag replaces it: "
-            f"{UPDATE} --attribute-mapping=google.subject=assertion.sub,…",
+            f"{UPDATE} --attribute-mapping=MAPPING",
         ),
     ),
     Row(

@@ -70,7 +70,7 @@ def test_the_commands_of_the_table_run_once_they_are_filled(
     keys.write_text(json.dumps({"keys": [RSAKey.generate_key(2048, {"kid": "one"}).as_dict(private=False)]}))
     chosen = {"AUDIENCES": "one,two", "PRINCIPAL_SET": f"'{MEMBER}'", "=FILE": f"={keys}", ",…": ""}
     commands = set()
-    for line in (line for row in TABLE for line in filled(row.fixes, evidence, None)):
+    for line in (line for row in TABLE for line in filled(row.fixes, evidence)):
         command = "".join(line.partition("gcloud iam ")[1:])
         for word, value in chosen.items():
             command = command.replace(word, value)

@@ -24,7 +24,7 @@ def judged(setup: Setup, emulator: Emulator) -> str | None:
     """What is wrong with the doctor's judgement; ``None`` where it is right."""
     google = make(setup, emulator)
     jwt = token(setup, emulator)
-    other = PROVIDERS_TYPO if setup.config_provider else None
+    other = _REFUSED if setup.config_provider else None
     said = other or exchanged(google, jwt, account=not setup.direct)
     if (said is None) is not (setup.find is None):
         return f"the setup itself is not as it should be: {said}"
@@ -36,7 +36,7 @@ def judged(setup: Setup, emulator: Emulator) -> str | None:
     return _compared(setup, diagnosed(setup, google, jwt))
 
 
-PROVIDERS_TYPO = "invalid_target"
+_REFUSED = "invalid_target"
 
 
 def _compared(setup: Setup, report: Report) -> str | None:
