@@ -159,10 +159,25 @@ def add_answer(evidence: Evidence, path: Path, endpoints: Endpoints, context: Co
             evidence = with_token(evidence, read_token_file(source))
         verify(path, endpoints, context)
     except RefusedError as error:
-        return with_refusal(evidence, error)
+        return with_refusal(_with_manifest_at_hand(evidence, context), error)
     except (InputError, UnavailableError) as error:
         return without_answer(evidence, error)
     return with_accepted(evidence)
+
+
+def _with_manifest_at_hand(evidence: Evidence, context: Context) -> Evidence:
+    """With the job's own ``gcp-wif.toml``, where it is of this provider: its rules say whom the identity admits.
+
+    What is made of it is not evidence of what Google has, so nothing else is taken from it.
+    """
+    try:
+        manifest = read_manifest(None, context)
+    except InputError:
+        return evidence
+    names = [each.name for each in manifest.identities.values() if each.service_account == evidence.account]
+    if manifest.provider_name != evidence.provider or len(names) != 1:
+        return evidence
+    return replace(evidence, manifest=manifest, identity=names[0])
 
 
 def with_config(evidence: Evidence, config: CredentialConfig) -> Evidence:

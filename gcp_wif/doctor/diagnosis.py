@@ -11,6 +11,7 @@ from gcp_wif.doctor.evidence import Evidence
 from gcp_wif.doctor.filling import admin_commands, filled
 from gcp_wif.doctor.good_practice import advice
 from gcp_wif.doctor.iam_checks import access_findings, access_of, lifetime_finding, narrowest_member
+from gcp_wif.doctor.manifest_words import in_manifest_words
 from gcp_wif.doctor.report import LINKS, AttributeRow, Finding, LinkState, Report
 from gcp_wif.doctor.sts_checks import attribute_rows, decision_of, provider_findings, sts_findings, unset_attributes
 from gcp_wif.errors import hide_tokens
@@ -58,6 +59,8 @@ def diagnose(evidence: Evidence) -> Report:
     broken.sort(key=lambda finding: LINKS.index(finding.link))
     allowed = access is not None and access.allowed is True
     broken, alternatives = _with_error(evidence, broken, decision, _seen(evidence, decision, access), allowed=allowed)
+    accounts = _accounts(evidence, decision)
+    broken = [in_manifest_words(each, evidence, accounts) for each in broken]
     advised = _distinct([*drift(evidence), *unset_attributes(evidence, decision), *advice(evidence)])
     unknown = [each for each in reached if each.level == "unknown"] if not broken else []
     unknown += _unknown(evidence, broken, access)
@@ -72,7 +75,7 @@ def diagnose(evidence: Evidence) -> Report:
         tuple(_hidden(attribute_rows(evidence, decision))),
         tuple(_hidden(trace_of(evidence, decision))),
         tuple(map(hide_tokens, decision.principals)) if decision else (),
-        _accounts(evidence, decision),
+        accounts,
     )
 
 

@@ -18,6 +18,7 @@ from gcp_wif.cli.output import Terminal
 from gcp_wif.codes import Code, all_codes
 from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
 from gcp_wif.issuers.circleci import SAMPLE_PROJECT as PROJECT_ID
+from gcp_wif.manifest import Manifest
 
 SENTENCE = "The given credential is rejected by the attribute condition."
 PRINTED = {
@@ -96,6 +97,66 @@ def test_in_the_job_googles_no_stands_in_the_chain(name: str, cli: Any, google: 
     screen = cli("doctor", **job).stdout
     assert f"{code} {link}: " in screen.rpartition("\n\n")[2]
     assert job["CIRCLE_OIDC_TOKEN"] not in screen + json.dumps(found)
+
+
+REF = "oidc.circleci.com/vcs-ref"
+MAIN = "`deploy` admits branch main of project 1b7e2f90…"
+
+IN_WORDS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
+    "another branch": (
+        {REF: "refs/heads/dev"},
+        f"{MAIN}, or context c0ffee00… of project 1b7e2f90…; this job has branch dev.",
+        ["Run this job where `deploy` admits it: branch main.", "Only if this job should be admitted, too:"],
+    ),
+    "a tag": (
+        {REF: "refs/tags/v1"},
+        f"{MAIN}, or context c0ffee00… of project 1b7e2f90…; this job has tag v1.",
+        ["Run this job where `deploy` admits it: branch main.", "Only if this job should be admitted, too:"],
+    ),
+    "another project, of another identity": (
+        {"oidc.circleci.com/project-id": "55aa2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b"},
+        "`deploy` admits project 1b7e2f90… of branch main, or context c0ffee00… of project 1b7e2f90…; this job has "
+        "project 55aa2f90….",
+        ["This job is the identity legacy: gcp-wif login --identity legacy",
+         "Run this job where `deploy` admits it: project 1b7e2f90….", "Only if this job should be admitted, too:"],
+    ),
+    "a job that somebody is in": (
+        {"oidc.circleci.com/ssh-rerun": True},
+        "`deploy` keeps jobs that somebody re-ran with SSH out: a person is inside them, with the job's credentials in "
+        "hand.",
+        ["Run the job again as an ordinary one.", "Only if this job should be admitted, too:"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IN_WORDS)
+def test_a_refusal_is_said_in_the_manifests_words(name: str, cli: Any, tmp_path: Path) -> None:
+    """D53: what widens nobody's access stands before what does; the finding ends the screen, and begins the JSON."""
+    import time
+
+    claims, message, fixes = IN_WORDS[name]
+    (tmp_path / "gcp-wif.toml").write_text(MANIFEST)
+    (tmp_path / "claims.json").write_text(json.dumps(circleci_claims({}, time.time()) | claims))
+    flags = ["--manifest", str(tmp_path / "gcp-wif.toml"), "--identity", "deploy"]
+    flags += ["--claims", str(tmp_path / "claims.json")]
+    first = document(cli, *flags)["findings"][0]
+    assert first["message"] == message
+    assert first["fix"][: len(fixes)] == fixes
+    assert len(first["fix"]) > len(fixes)
+    assert message in cli("doctor", *flags).stdout.rpartition("\n\n")[2]
+
+
+def test_in_the_job_the_manifest_at_hand_says_whom_it_admits(cli: Any, google: Google, tmp_path: Path) -> None:
+    """Without any rights: Google says that the condition is false, the manifest beside the job says why."""
+    google.emulator.provision_as(Manifest.parse(MANIFEST, origin="test"))
+    (tmp_path / "gcp-wif.toml").write_text(MANIFEST)
+    job = google.job() | {"CIRCLE_OIDC_TOKEN": google.emulator.token(**{REF: "refs/heads/dev"})}
+    assert cli("login", "--manifest", str(tmp_path / "gcp-wif.toml"), "--identity", "deploy", **job).returncode == 1
+    cli.cwd = tmp_path
+    found = json.loads(cli("doctor", "--json", **job).stdout)
+    assert found["broken"] == "WIF508"
+    assert found["findings"][0]["message"].endswith("this job has branch dev.")
+    assert ADMIN[0] in found["findings"][0]["fix"]
 
 
 def test_a_service_that_is_down_is_no_fault_of_the_setup(cli: Any, google: Google, job: dict[str, str]) -> None:
