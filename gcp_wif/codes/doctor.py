@@ -307,6 +307,16 @@ DOCTOR = (
         HINT,
     ),
     Code(
+        "WIF990",
+        "The error is not one that gcp-wif knows",
+        "The text holds no message that is known. The doctor shows what it holds: API, status, permission, resource.",
+        (
+            "Give the whole error, with what stands before and after it: gcp-wif doctor --error - < FILE",
+            "See whether the login itself works: gcp-wif verify",
+        ),
+        HINT,
+    ),
+    Code(
         "WIF991",
         "No token was looked at",
         "Without the token's claims, mapping and condition cannot be evaluated.",
@@ -363,6 +373,14 @@ DOCTOR = (
             "Save it: gcloud iam roles describe ROLE --project=PROJECT_ID --format=json > role.json",
             "Then: gcp-wif doctor --role-file role.json. Or with admin rights: gcp-wif doctor --live",
         ),
+        HINT,
+    ),
+    Code(
+        "WIF998",
+        "The exchange with Google gave no answer",
+        "The doctor tries the exchange that the job itself may make. Google was not reached; or Google was not asked, "
+        "since the config or the token cannot be used.",
+        ("Do what the message says, then again: gcp-wif doctor",),
         HINT,
     ),
 )

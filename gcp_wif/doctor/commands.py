@@ -6,10 +6,10 @@ replace what was there, so both are printed whole. ``add-iam-policy-binding`` ne
 binding has a condition.
 """
 
-import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from gcp_wif.credential_config import FileSource
 from gcp_wif.doctor.evidence import Evidence
 from gcp_wif.federation import ProviderRules
 from gcp_wif.names import ProviderName
@@ -21,7 +21,6 @@ __all__ = [
     "bind_on_project",
     "change_mapping",
     "enable_services",
-    "filled",
     "list_providers",
     "on_pool",
     "on_provider",
@@ -36,7 +35,6 @@ _POOLS = "gcloud iam workload-identity-pools"
 _ACCOUNTS = "gcloud iam service-accounts"
 _POOL = "projects/NUMBER/locations/global/workloadIdentityPools/POOL"
 _DELIMITERS = ",;|#~^%!"
-_WORD = re.compile(r"\b(NUMBER|POOL|PROVIDER|ACCOUNT|PROJECT_ID|ISSUER|PRINCIPAL_SET)\b")
 
 
 def pool_name(evidence: Evidence) -> str:
@@ -119,25 +117,14 @@ def enable_services(services: Iterable[str], project: str) -> str:
 def write_config(evidence: Evidence, provider: ProviderName | str) -> str:
     """The credential config for another provider."""
     account = f"--service-account={evidence.account}" if evidence.account else "--direct"
-    return f"gcp-wif generate --config-only {provider} {account}"
+    return " ".join([f"gcp-wif generate --config-only {provider} {account}", *_source_flags(evidence)])
 
 
-def filled(text: str, evidence: Evidence, member: str | None = None) -> str:
-    """A fix of the registry with what is known in place of its words in capitals.
-
-    Args:
-        text: the fix.
-        evidence: what is known.
-        member: whom to bind, where that is known.
-    """
-    name = evidence.provider
-    known = {
-        "NUMBER": name and str(name.project_number),
-        "POOL": name and str(name.pool_id),
-        "PROVIDER": name and str(name.provider_id),
-        "ACCOUNT": evidence.account,
-        "PROJECT_ID": evidence.project,
-        "ISSUER": evidence.rules.issuer if evidence.rules else None,
-        "PRINCIPAL_SET": shlex.quote(member) if member else None,
-    }
-    return _WORD.sub(lambda match: str(known[match[0]] or match[0]), text)
+def _source_flags(evidence: Evidence) -> Iterator[str]:
+    """The file where the present config has its token; what another kind of source needs may be a secret."""
+    source = evidence.config.source if evidence.config else None
+    if isinstance(source, FileSource):
+        yield f"--credential-source-file={shlex.quote(source.file)}"
+        if source.format is not None and source.format.field_name is not None:
+            yield f"--credential-source-type={source.format.type}"
+            yield f"--credential-source-field-name={shlex.quote(source.format.field_name)}"

@@ -3,14 +3,15 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from gcp_wif.credential_config import CredentialConfig
 from gcp_wif.desired import Desired
+from gcp_wif.errors import GcpWifError
 from gcp_wif.federation import Binding, ProviderRules, Scope, Target
 from gcp_wif.manifest import Manifest
 from gcp_wif.names import PoolName, ProviderName, ServiceAccountEmail
-from gcp_wif.refusals import RefusalKind
+from gcp_wif.refusals import Parts, RefusalKind
 
 __all__ = ["ABOVE", "MISSING", "Binding", "Document", "Evidence"]
 
@@ -54,7 +55,12 @@ class Evidence:
         services: the APIs that were looked at in the pool's project, and whether each is on.
         siblings: the pool's other providers, as REST resources; deleted ones are not among them.
         refused: the row of Google's table that an error text was recognised as.
-        sentence: that text.
+        also: other rows that fit the text, the likelier first.
+        error: what else the text holds.
+        sentence: what it says, for a person.
+        exchange: what came of the job's own exchange; ``None`` where it was not tried, ``none`` without an answer.
+        proved: links that Google's answer shows to be fine.
+        unanswered: why there is no answer.
         disabled_api: what Google said of an API that is off.
         manifest: the manifest.
         desired: what it means in Google; there where ``manifest`` is.
@@ -82,7 +88,12 @@ class Evidence:
     services: Mapping[str, bool] | None = None
     siblings: tuple[Mapping[str, Any], ...] = ()
     refused: RefusalKind | None = None
+    also: tuple[RefusalKind, ...] = ()
+    error: Parts | None = None
     sentence: str | None = None
+    exchange: Literal["accepted", "refused", "none"] | None = None
+    proved: frozenset[str] = frozenset()
+    unanswered: GcpWifError | None = None
     disabled_api: str | None = None
     manifest: Manifest | None = None
     desired: Desired | None = None

@@ -10,9 +10,9 @@ from gcp_wif.doctor.commands import (
     bind_on_project,
     change_mapping,
     enable_services,
-    filled,
 )
 from gcp_wif.doctor.evidence import MISSING, Evidence
+from gcp_wif.doctor.filling import filled
 from gcp_wif.doctor.report import Finding, Level
 from gcp_wif.federation import Access, Binding, Decision, Held, Question, Scope, decide_access
 from gcp_wif.issuers import IssuerProfile, profile_of_url
@@ -86,7 +86,7 @@ def _services(evidence: Evidence) -> Iterator[Finding]:
         fix = enable_services(off, str(evidence.provider.project_number))
         yield Finding(code, "api", "broken", message, "enabled", ", ".join(off), (fix, "Then wait a few minutes."))
     elif evidence.disabled_api is not None:
-        fixes = tuple(filled(line, evidence) for line in row_of(RefusalKind.API_DISABLED).fixes)
+        fixes = filled(row_of(RefusalKind.API_DISABLED).fixes, evidence)
         message = "An API that the exchange needs is not enabled."
         yield Finding(code, "api", "broken", message, "enabled", evidence.disabled_api, fixes)
 

@@ -62,7 +62,8 @@ def explained(error: Exception, doing: str, *, permission: str, project: str) ->
     if denied:
         return _denied(words, doing, permission, project)
     sentence = f"Google refused while {doing}: {words}"
-    return known.as_error(sentence) if known is not None else RefusedError(sentence, code="WIF800")
+    googles = known is not None and known.service != "client"
+    return known.as_error(sentence) if known is not None and googles else RefusedError(sentence, code="WIF800")
 
 
 def _denied(words: str, doing: str, permission: str, project: str) -> GcpWifError:

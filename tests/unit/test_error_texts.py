@@ -88,8 +88,8 @@ def test_what_a_text_holds_is_taken_apart() -> None:
 @pytest.mark.parametrize(
     ("text", "permission", "resource"),
     [
-        ("denied: Permission \"artifactregistry.repositories.uploadArtifacts\" denied on resource \"projects/p/locations/"
-         "l/repositories/r\" (or it may not exist)", "artifactregistry.repositories.uploadArtifacts",
+        ("denied: Permission \"artifactregistry.repositories.uploadArtifacts\" denied on resource \"projects/p/"
+         "locations/l/repositories/r\" (or it may not exist)", "artifactregistry.repositories.uploadArtifacts",
          "projects/p/locations/l/repositories/r"),
         ("Required 'compute.instances.list' permission for 'projects/acme'", "compute.instances.list", None),
         ("x@y.iam.gserviceaccount.com does not have storage.objects.list access to the Google Cloud Storage bucket.",
