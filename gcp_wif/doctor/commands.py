@@ -7,8 +7,9 @@ binding has a condition.
 """
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from gcp_wif.credential_config import FileSource
 from gcp_wif.doctor.evidence import Evidence
 from gcp_wif.federation import ProviderRules
 from gcp_wif.names import ProviderName
@@ -116,4 +117,14 @@ def enable_services(services: Iterable[str], project: str) -> str:
 def write_config(evidence: Evidence, provider: ProviderName | str) -> str:
     """The credential config for another provider."""
     account = f"--service-account={evidence.account}" if evidence.account else "--direct"
-    return f"gcp-wif generate --config-only {provider} {account}"
+    return " ".join([f"gcp-wif generate --config-only {provider} {account}", *_source_flags(evidence)])
+
+
+def _source_flags(evidence: Evidence) -> Iterator[str]:
+    """The file where the present config has its token; what another kind of source needs may be a secret."""
+    source = evidence.config.source if evidence.config else None
+    if isinstance(source, FileSource):
+        yield f"--credential-source-file={shlex.quote(source.file)}"
+        if source.format is not None and source.format.field_name is not None:
+            yield f"--credential-source-type={source.format.type}"
+            yield f"--credential-source-field-name={shlex.quote(source.format.field_name)}"

@@ -126,11 +126,12 @@ def _widened(
         if not _PLAIN.fullmatch(value) or value in ("true", "false"):
             continue
         also = f"({text} || {side.text} == '{value}')"
-        wider = also if text == condition.strip() else condition.replace(text, also)
-        if _admits(evidence, rules, wider):
-            yield _CHECK
-            yield _with_condition(evidence, wider)
-            return
+        for place in re.finditer(re.escape(text), condition):  # the part that decides is one of these
+            wider = condition[: place.start()] + also + condition[place.end() :]
+            if _admits(evidence, rules, wider):
+                yield _CHECK
+                yield _with_condition(evidence, wider)
+                return
     yield "Compare this part with the token's claims. Run the job where it holds, or change the condition."
 
 

@@ -62,15 +62,15 @@ def diagnose(evidence: Evidence) -> Report:
     accounts = _accounts(evidence, decision)
     broken = [in_manifest_words(each, evidence, accounts) for each in broken]
     advised = _distinct([*drift(evidence), *unset_attributes(evidence, decision), *advice(evidence)])
-    unknown = [each for each in reached if each.level == "unknown"] if not broken else []
-    unknown += _unknown(evidence, broken, access)
-    unknown = [each for each in unknown if each.link not in evidence.proved]
+    likely = [each for each in reached if each.level == "unknown"] if not broken else []
+    likely = [each for each in likely if each.link not in evidence.proved]
+    unknown = [each for each in _unknown(evidence, broken, access) if each.link not in evidence.proved]
     if lifetime is not None and lifetime.level == "unknown" and not broken:
         unknown.append(lifetime)
-    links = _links(evidence, broken, unknown, decision, access)
+    links = _links(evidence, broken, [*likely, *unknown], decision, access)
     return Report(
         tuple(_hidden(links)),
-        tuple(_hidden((*broken, *alternatives, *advised, *unknown))),
+        tuple(_hidden((*broken, *alternatives, *likely, *advised, *unknown))),
         {hide_tokens(name): hide_tokens(str(value))[:300] for name, value in (evidence.claims or {}).items()},
         tuple(_hidden(attribute_rows(evidence, decision))),
         tuple(_hidden(trace_of(evidence, decision))),
