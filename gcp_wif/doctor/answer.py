@@ -41,13 +41,12 @@ def with_accepted(evidence: Evidence) -> Evidence:
 
 
 def with_refusal(evidence: Evidence, error: RefusedError) -> Evidence:
-    """With Google's no."""
+    """With Google's no. What it is about, the exchange knows better than its sentence alone tells."""
     said = replace(with_error(evidence, error.message), exchange="refused")
     kind = _KINDS.get(error.code or "")
     if kind is None:
         return said
-    also = tuple(each for each in (said.refused, *said.also) if each is not None and each is not kind)
-    return replace(said, refused=kind, also=also, proved=frozenset(_proved_before(kind)))
+    return replace(said, refused=kind, also=(), proved=frozenset(_proved_before(kind)))
 
 
 def without_answer(evidence: Evidence, error: GcpWifError) -> Evidence:

@@ -18,6 +18,7 @@ from gcp_wif.names import Principal, ServiceAccountEmail
 from gcp_wif.subject_token import (
     JWT_TOKEN_TYPES,
     MAX_SUBJECT_BYTES,
+    SubjectToken,
     UnverifiedClaims,
 )
 
@@ -42,7 +43,14 @@ class Verified(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def verify(path: Path, endpoints: Endpoints, context: Context, *, allow_executable: bool = False) -> Verified:
+def verify(
+    path: Path,
+    endpoints: Endpoints,
+    context: Context,
+    *,
+    allow_executable: bool = False,
+    token: SubjectToken | None = None,
+) -> Verified:
     """Prove that the credential config at ``path`` works.
 
     Args:
@@ -50,6 +58,7 @@ def verify(path: Path, endpoints: Endpoints, context: Context, *, allow_executab
         endpoints: where it may lead; to the emulator's all its URLs are turned.
         context: for the clock and the organisation.
         allow_executable: whether it may run a program that is not gcp-wif.
+        token: what the config's source gives, where the caller has it: it tells the principal.
 
     Raises:
         InputError: the config or the token cannot work; Google was not asked.
@@ -58,7 +67,7 @@ def verify(path: Path, endpoints: Endpoints, context: Context, *, allow_executab
     """
     trusted = read_trusted(path, endpoints, context.program, allow_executable=allow_executable)
     config = _directed(trusted.config, endpoints)
-    claims = UnverifiedClaims({})
+    claims = token.claims if token is not None else UnverifiedClaims({})
     warnings: tuple[str, ...] = ()
     if isinstance(config.source, FileSource):
         token = read_token_file(config.source, subject_token_type=config.subject_token_type)

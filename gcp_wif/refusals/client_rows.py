@@ -172,8 +172,7 @@ CLIENTS = (
         "that has ended, or its header is out of date.",
         (
             "Log in in this job, and do not hand the config on to another: gcp-wif login",
-            "In a job that outlives its token let the config run a program that asks for a fresh one: gcp-wif generate "
-            "--executable-command COMMAND",
+            "In a job that outlives its token: gcp-wif login --keep-fresh",
         ),
     ),
     Row(

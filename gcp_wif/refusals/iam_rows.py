@@ -85,7 +85,8 @@ IAM = (
         "iamcredentials", 404, "NOT_FOUND", "account",
         "Not found; Gaia id not found for email {account}",
         (
-            "Gaia id not found", "unknown service account", "gserviceaccount.com does not exist",
+            "Gaia id not found", "invalid form of account ID", "unknown service account",
+            "gserviceaccount.com does not exist",
             "gserviceaccount.com was not found", "service account does not exist",
         ),
         "There is no service account with this email: it is misspelt, in another project, was deleted, or was made a "
@@ -102,7 +103,8 @@ IAM = (
         "Permission 'iam.serviceAccounts.signBlob' denied on resource (or it may not exist).",
         (
             "iam.serviceAccounts.signBlob denied", "iam.serviceAccounts.signJwt denied",
-            "iam.serviceAccounts.signBlob permission", "iam.serviceAccounts.signJwt permission",
+            "SigningError & request failed with status code 403", "iam.serviceAccounts.signBlob permission",
+            "iam.serviceAccounts.signJwt permission",
         ),
         "Signed URLs and domain-wide delegation need a signature of the account. The account, once it is impersonated, "
         "may not sign as itself: that needs iam.serviceAccounts.signBlob or signJwt on its own policy.",

@@ -54,6 +54,7 @@ def test_each_row_has_a_place_in_the_chain_and_a_true_status(row: Row) -> None:
 def test_other_text_is_not_recognised() -> None:
     assert recognise("connection reset by peer") is None
     sentence = "The given credential is rejected by the attribute condition."
+    assert recognise(" x" * 20_000 + sentence + " x" * 20_000) is row_of(RefusalKind.CONDITION_FALSE)
     assert recognise(" x" * 60_000 + sentence) is row_of(RefusalKind.CONDITION_FALSE)
     assert recognise(" x" * 60_000 + sentence + " x" * 60_000) is None  # the middle of a text that is too long
 
