@@ -3,6 +3,7 @@
 Words in capitals stand for the reader's own names; here they are those of an emulator.
 """
 
+import ast
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import typer
 from admin_shell import Shell
+from code_sites import PACKAGE
 from google_setup import ACCOUNT, PROVIDER, Google
 
 from gcp_wif.cli.app import app
@@ -103,12 +105,25 @@ def test_gcloud_runs_it(command: str, emulator: Emulator, shell: Shell) -> None:
     assert emulator.crashes == []
 
 
-@pytest.mark.parametrize("command", commands("gcp-wif"))
+def _of_the_source() -> dict[str, str]:
+    """Our own commands in any text of the source, in backticks, with the file that has it."""
+    found: dict[str, str] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        spoken = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in spoken:
+                for command in re.findall(r"`(gcp-wif [a-z][^`{}]*)`", node.value):
+                    found.setdefault(command, str(path.relative_to(PACKAGE)))
+    return found
+
+
+@pytest.mark.parametrize("command", sorted({*commands("gcp-wif"), *_of_the_source()}))
 def test_we_have_the_command_and_its_flags(command: str) -> None:
     """What a flag's value must be is told by the command itself; here it must be a flag that there is."""
     root: Any = typer.main.get_command(app)
-    name, *rest = shlex.split(command.removeprefix("gcp-wif ").rstrip("…\"')("))
-    if name == "COMMAND":
+    name, *rest = shlex.split(command.removeprefix("gcp-wif ").partition(" -- ")[0].rstrip("…"))
+    if name == "COMMAND" or re.search(r"\bgcp-wif$", name):
         return
     assert name in root.list_commands(None), command
     found = root.get_command(None, name)
