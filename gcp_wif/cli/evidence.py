@@ -13,12 +13,13 @@ from gcp_wif.cli.manifests import read_manifest
 from gcp_wif.cli.options import TargetOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.cli.targets import target_of
-from gcp_wif.credential_config import CredentialConfig, FileSource
+from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig, FileSource
 from gcp_wif.doctor import Evidence
 from gcp_wif.doctor.answer import with_accepted, with_error, with_refusal, without_answer
 from gcp_wif.doctor.sources import from_files, from_google, from_manifest, json_file
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, RefusedError, UnavailableError
+from gcp_wif.files import read_bounded
 from gcp_wif.job.agent.launch import is_of_agent, log_path, token_of
 from gcp_wif.job.context import Context
 from gcp_wif.job.export import read_config
@@ -37,7 +38,7 @@ from gcp_wif.subject_token import SubjectToken
 
 __all__ = [
     "add_answer", "add_error", "add_files", "add_google", "add_job", "add_manifest", "case_of_job", "empty_case",
-    "with_config", "with_token",
+    "job_config", "with_config", "with_token",
 ]  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def add_job(
         InputError: something that was named is missing or malformed.
     """
     token_env, claims_file = source
-    path = config_path(output_file, context)
+    path = job_config(output_file, context)
     config = read_config(path) if output_file is not None or path.exists() else None
     evidence = with_config(evidence, config) if config else evidence
     if claims_file is not None:
@@ -80,6 +81,23 @@ def add_job(
     elif config is not None and isinstance(config.source, FileSource) and Path(config.source.file).exists():
         evidence = with_token(evidence, read_token_file(config.source))
     return _with_target(evidence, target, context)
+
+
+def job_config(output_file: str | None, context: Context) -> Path:
+    """The config that the job's clients read: ``--output-file``; ours; or the one that they are told of.
+
+    What another program wrote is looked at only if it is of workload identity federation: a key says nothing here.
+    """
+    path = config_path(output_file, context)
+    named = context.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    if output_file is not None or path.exists() or not named:
+        return path
+    other = Path(context.cwd, named)
+    try:
+        found = json.loads(read_bounded(other, MAX_CONFIG_BYTES, origin="GOOGLE_APPLICATION_CREDENTIALS"))
+    except (InputError, ValueError, RecursionError):
+        return path
+    return other if isinstance(found, dict) and found.get("type") == "external_account" else path
 
 
 def _with_agent(evidence: Evidence, path: Path) -> Evidence:

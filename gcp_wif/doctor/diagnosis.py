@@ -105,7 +105,7 @@ def _with_error(
     kinds.sort(key=lambda kind: seen[row_of(kind).link])  # stable: what was seen to be fine comes after what was not
     new = allowed and not broken
     first, *others = (_said(evidence, kind, decision, binding_fits=new) for kind in kinds)
-    found = replace(first, fix=(*first.fix, *_for_an_admin(evidence)))
+    found = replace(first, fix=(*_for_an_admin(evidence, first.fix),))
     alternatives = [replace(each, level="unknown", message=f"It may also be this: {each.message}") for each in others]
     return sorted([*broken, found], key=lambda each: LINKS.index(each.link)), alternatives
 
@@ -131,16 +131,18 @@ def _who_lacks_what(evidence: Evidence) -> str:
     return f"{who} lacks {what}{where}."
 
 
-def _for_an_admin(evidence: Evidence) -> tuple[str, ...]:
-    """Where the job's exchange was refused: what somebody with the right to read runs, to see why."""
+def _for_an_admin(evidence: Evidence, fixes: tuple[str, ...]) -> Iterator[str]:
+    """The fixes; where the job's exchange was refused, after what somebody with the right to read runs, to see why."""
     commands = admin_commands(evidence) if evidence.exchange == "refused" else ()
-    if not commands:
-        return ()
-    return (
-        "Why shows in what the job may not read. Somebody who may runs:",
-        *commands,
-        "and hands the files over, or looks itself: gcp-wif doctor --live",
-    )
+    if commands:
+        files = " ".join(
+            f"--{name}-file {name}.json" for name in ("provider", "policy") if f"{name}.json" in " ".join(commands)
+        )
+        yield "Why is in what the job may not read. An admin shows it with:"
+        yield from commands
+        yield f"Then, where the files are: gcp-wif doctor {files}. Or an admin runs: gcp-wif doctor --live"
+    shown = [command.partition(" --format")[0] for command in commands]
+    yield from (line for line in fixes if not any(command in line for command in shown))
 
 
 def _evidence(evidence: Evidence, link: str) -> str | None:

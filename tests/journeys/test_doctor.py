@@ -169,6 +169,21 @@ def test_a_service_that_is_down_is_no_fault_of_the_setup(cli: Any, google: Googl
     assert any(each["code"] == "WIF998" and "503" in each["message"] for each in found["findings"])
 
 
+def test_a_config_that_another_program_wrote_is_looked_at(cli: Any, job: dict[str, str]) -> None:
+    """google-github-actions/auth and gcloud name theirs in GOOGLE_APPLICATION_CREDENTIALS; a key file is none."""
+    assert cli("login", **job).returncode == 0
+    ours = Path(cli.env["HOME"], "gcp_cred_config.json")
+    other = ours.rename(ours.with_name("gha-creds-1.json"))
+    found = document(cli, GOOGLE_APPLICATION_CREDENTIALS=str(other), **job)
+    assert {link["state"] for link in found["links"]} == {"fine"}
+    other.write_text(json.dumps({"type": "service_account", "private_key": "x"}))
+    assert document(cli, GOOGLE_APPLICATION_CREDENTIALS=str(other), **job)["broken"] is None
+    assert "fine" not in {
+        link["state"] for link in document(cli, GOOGLE_APPLICATION_CREDENTIALS="/none", **job)["links"]
+        if link["name"] == "condition"
+    }  # fmt: skip
+
+
 def test_a_config_that_leads_elsewhere_is_not_asked(cli: Any, google: Google, job: dict[str, str]) -> None:
     assert cli("login", **job).returncode == 0
     path = Path(cli.env["HOME"], "gcp_cred_config.json")
@@ -431,4 +446,4 @@ def test_a_defect_of_the_doctor_does_not_hide_the_refusal(
 
     monkeypatch.setattr(gcp_wif.doctor, "diagnose", broken)
     error = RefusedError(SENTENCE, code="WIF508")
-    assert _with_finding(error, tmp_path / "none.json", None) is error  # type: ignore[arg-type]
+    assert _with_finding(error, tmp_path / "none.json", None, None) is error  # type: ignore[arg-type]

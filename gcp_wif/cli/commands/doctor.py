@@ -12,7 +12,6 @@ from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import InputError, MissingExtraError, UnavailableError
 from gcp_wif.files import write_new
 from gcp_wif.job.context import Context
-from gcp_wif.job.generate import config_path
 
 if TYPE_CHECKING:
     from gcp_wif.doctor import Evidence
@@ -93,7 +92,16 @@ def main(
 def _case(
     target: TargetOptions, config: ConfigFileOptions, options: _Options, context: Context, out: Terminal
 ) -> "Evidence":
-    from gcp_wif.cli.evidence import add_answer, add_error, add_files, add_google, add_job, add_manifest, empty_case
+    from gcp_wif.cli.evidence import (
+        add_answer,
+        add_error,
+        add_files,
+        add_google,
+        add_job,
+        add_manifest,
+        empty_case,
+        job_config,
+    )  # fmt: skip
 
     evidence = add_job(empty_case(context), target, config.output_file, (options.token_env, options.claims), context)
     if target.manifest is not None:
@@ -112,7 +120,7 @@ def _case(
     asks = not (options.live or options.error or options.claims or options.token_env or target.manifest)
     if asks and evidence.config is not None:
         where = endpoints(context, out, config.universe_domain)
-        evidence = add_answer(evidence, config_path(config.output_file, context), where, context)
+        evidence = add_answer(evidence, job_config(config.output_file, context), where, context)
     told = evidence.refused is not None or (evidence.error is not None and evidence.error.named())
     if not told and evidence.claims is None and evidence.provider is None and evidence.config is None:
         raise InputError(

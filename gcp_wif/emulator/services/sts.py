@@ -48,7 +48,9 @@ def exchange(call: Call) -> Answer:
     _check_scope(form.get("scope", ""))
     _check_options(form.get("options", ""))
     rules = _provider(state, form.get("audience", ""))
-    token = form.get("subject_token", "")
+    # Assumed: Google takes a token with a newline behind it. Many recipes write one into the token's file with `echo`,
+    # and Google's libraries for Python and Node send it along.
+    token = form.get("subject_token", "").rstrip("\r\n")
     header, claims = _parse(token)
 
     now = state.clock.now()
