@@ -228,6 +228,7 @@ def _with_finding(error: RefusedError, config: Path, context: Context, token: "S
     found = report.broken
     if found is None:
         return error
-    lines = [found.message, *([f"found: {found.found}"] if found.found else []), *(f"- {line}" for line in found.fix)]
+    shown = [f"found: {found.found}"] if found.found and found.found not in error.message else []
+    lines = [found.message, *shown, *(f"- {line}" for line in found.fix)]
     lines.append("Look closer: gcp-wif doctor, or where you may read Google: gcp-wif doctor --live")
     return RefusedError(error.message, hint="\n".join(lines), code=error.code)

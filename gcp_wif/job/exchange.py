@@ -174,7 +174,7 @@ def _explained(error: Exception, status: int | None, *, from_source: bool) -> Gc
             code="WIF607",
         )
     known = recognise(text)
-    if known is not None:
+    if known is not None and known.service != "client":
         return known.as_error(sentence)
     if status is not None and status != 200:
         return RefusedError(f"Google refused (HTTP status {status}): {sentence}", code="WIF500")

@@ -194,7 +194,8 @@ def test_the_examples_run(tmp_path: Path, emulator: Emulator) -> None:
     other = emulator.token(**{"oidc.circleci.com/vcs-ref": "refs/heads/other"})
     done = run(tmp_path, folder / "job.py", *arguments, CIRCLE_OIDC_TOKEN=other, **emulator.environ())
     assert (done.returncode, done.stderr) == (1, "")
-    assert "condition" in done.stdout
+    assert "`deploy` admits branch main of project" in done.stdout
+    assert "this job has branch other." in done.stdout
 
 
 @pytest.mark.parametrize("ref", ["refs/heads/main", "refs/heads/other"])

@@ -25,12 +25,13 @@ Answer = dict[str, Any]
 _LOG_ENTRIES = 10_000
 _LOGGED_QUERY = frozenset({
     "updateMask", "pageSize", "showDeleted", "workloadIdentityPoolId", "workloadIdentityPoolProviderId",
-    "options.requestedPolicyVersion", "assetTypes", "project", "prefix",
+    "options.requestedPolicyVersion", "assetTypes", "project", "prefix", "names",
 })  # fmt: skip
 _SERVICES = {
     "iam": "Identity and Access Management (IAM)",
     "iamcredentials": "IAM Service Account Credentials",
     "sts": "Security Token Service",
+    "serviceusage": "Service Usage",
     "cloudresourcemanager": "Cloud Resource Manager",
     "cloudasset": "Cloud Asset",
     "storage": "Cloud Storage",
