@@ -288,4 +288,19 @@ INPUTS = (
         ("If you trust it, name it: --manifest FILE",),
         INPUT,
     ),
+    Code(
+        "WIF140",
+        "The proxy cannot be used",
+        "HTTPS_PROXY or ALL_PROXY holds something else than the address of a proxy that is spoken to in plain http, "
+        "such as one of SOCKS.",
+        ("Write it as http://HOST:PORT, with http://USER:PASSWORD@HOST:PORT where the proxy wants a login.",),
+        INPUT,
+    ),
+    Code(
+        "WIF141",
+        "The certificates that the environment names cannot be read",
+        "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names a file that is missing, may not be read, or holds no certificates.",
+        ("Name a file of certificates in PEM, or unset the variable.",),
+        INPUT,
+    ),
 )
