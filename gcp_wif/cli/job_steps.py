@@ -4,6 +4,7 @@ Each step loads its journey when it is called, so that `generate` does not wait 
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from gcp_wif.job.verify import Verified
 
 __all__ = [
-    "check_stdout", "export_document", "run_export", "run_generate", "run_verify", "say_how_to_source", "take_back",
-    "verified_lines", "verify_document",
+    "check_stdout", "explained", "export_document", "run_export", "run_generate", "run_verify", "say_how_to_source",
+    "take_back", "verified_lines", "verify_document",
 ]  # fmt: skip
 
 
@@ -146,13 +147,24 @@ def run_verify(
     """
     from gcp_wif.job.verify import verify
 
-    try:
+    with explained(config, context):
         done = verify(config, endpoints, context, allow_executable=allow_executable)
-    except RefusedError as error:
-        raise _with_finding(error, config, context) from None
     for warning in done.warnings:
         out.warn(warning)
     return done
+
+
+@contextmanager
+def explained(config: Path, context: Context) -> Iterator[None]:
+    """End Google's refusal with what the doctor makes of it.
+
+    Raises:
+        RefusedError: as it was raised, with more to read.
+    """
+    try:
+        yield
+    except RefusedError as error:
+        raise _with_finding(error, config, context) from None
 
 
 def verified_lines(done: "Verified") -> Iterator[str]:

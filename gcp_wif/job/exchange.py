@@ -22,10 +22,10 @@ from gcp_wif.job.tokens import read_token_file
 from gcp_wif.job.wire import TRANSIENT, Answer, Wire
 from gcp_wif.refusals import recognise
 
-__all__ = ["CLOUD_PLATFORM", "AccessToken", "exchange", "federated", "identity_token", "impersonated"]
+__all__ = ["CLOUD_PLATFORM", "IAM", "AccessToken", "exchange", "federated", "identity_token", "impersonated"]
 
 CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
-_IAM = "https://www.googleapis.com/auth/iam"
+IAM = "https://www.googleapis.com/auth/iam"
 _DEFAULT_LIFETIME_SECONDS = 3600
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 _REQUESTED = "urn:ietf:params:oauth:token-type:access_token"
@@ -74,11 +74,11 @@ def exchange(
     if config.impersonation_url is None:
         return federated(config, environ, scopes)
     begun = federated(config, environ)
-    seconds = lifetime or config.token_lifetime_seconds or _DEFAULT_LIFETIME_SECONDS
+    seconds = lifetime or config.token_lifetime_seconds
     return impersonated(begun, config.impersonation_url, environ, scopes=scopes, lifetime=seconds)
 
 
-def federated(config: CredentialConfig, environ: Mapping[str, str], scopes: Sequence[str] = (_IAM,)) -> AccessToken:
+def federated(config: CredentialConfig, environ: Mapping[str, str], scopes: Sequence[str] = (IAM,)) -> AccessToken:
     """Exchange the subject token at STS, and no more.
 
     Args:
@@ -113,7 +113,7 @@ def impersonated(
     environ: Mapping[str, str],
     *,
     scopes: Sequence[str],
-    lifetime: int,
+    lifetime: int | None,
     delegates: Sequence[str] = (),
 ) -> AccessToken:
     """An access token of a service account (IAM Credentials, ``generateAccessToken``).
@@ -123,13 +123,17 @@ def impersonated(
         url: names the account.
         environ: for the proxy and the certificates.
         scopes: of the access token.
-        lifetime: in seconds.
+        lifetime: in seconds; an hour by default.
         delegates: emails of the accounts between the caller and the account, in order.
 
     Raises:
         GcpWifError: as `exchange`.
     """
-    body = {"delegates": _delegates(delegates), "scope": list(scopes), "lifetime": f"{lifetime}s"}
+    body = {
+        "delegates": _delegates(delegates),
+        "scope": list(scopes),
+        "lifetime": f"{lifetime or _DEFAULT_LIFETIME_SECONDS}s",
+    }
     document = _iam(caller, url, body, environ)
     try:
         expires = datetime.strptime(_text(document, "expireTime"), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
