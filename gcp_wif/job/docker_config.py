@@ -128,7 +128,7 @@ def _lead(text: str, members: list[_Member]) -> str:
 
 def _members(text: str, at: int) -> Iterator[_Member]:
     """The members of the object that begins at ``at``; the text is known to be valid."""
-    decoder = json.JSONDecoder(parse_int=str, parse_float=str)  # numbers of any length
+    decoder = json.JSONDecoder(parse_int=_number, parse_float=_number)
     at = _blank(text, at + 1)
     while text[at] != "}":
         key, key_end = decoder.raw_decode(text, at)
@@ -138,6 +138,11 @@ def _members(text: str, at: int) -> Iterator[_Member]:
         at = _blank(text, end)
         if text[at] == ",":
             at = _blank(text, at + 1)
+
+
+def _number(text: str) -> tuple[str]:
+    """A number as it is written: one of thousands of digits is more than Python reads."""
+    return (text,)
 
 
 def _blank(text: str, at: int) -> int:
@@ -164,8 +169,9 @@ def _parsed(text: str, origin: str) -> Any:
         _refuse(origin, f"{name} is no JSON")
 
     try:
-        # Numbers stay text: one of thousands of digits is more than Python reads.
-        return json.loads(text, object_pairs_hook=pairs, parse_int=str, parse_float=str, parse_constant=constant)
+        return json.loads(
+            text, object_pairs_hook=pairs, parse_int=_number, parse_float=_number, parse_constant=constant
+        )
     except json.JSONDecodeError as error:
         _refuse(origin, f"line {error.lineno}, column {error.colno}: {error.msg}")
     except RecursionError:
