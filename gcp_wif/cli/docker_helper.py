@@ -30,7 +30,7 @@ def main() -> None:
     """Answer Docker and exit with the code that the protocol has."""
     import gc
 
-    gc.disable()  # it ends before garbage would matter
+    gc.disable()  # it ends before garbage matters
     from gcp_wif.cli.output import HidingStream, report_crash
     from gcp_wif.cli.streams import hold_standard_streams
 
