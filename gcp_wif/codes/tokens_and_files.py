@@ -227,7 +227,7 @@ TOKENS_AND_FILES = (
         "not understood could lose somebody's logins.",
         (
             "See what is wrong: docker --config FOLDER info, or python3 -m json.tool FILE",
-            "Correct the file, or move it away: gcp-wif writes a new one then.",
+            "Correct the file, or move it away, so that a new one is written.",
         ),
         INPUT,
     ),

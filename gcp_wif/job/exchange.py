@@ -15,12 +15,10 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from gcp_wif import limits, secrets
-from gcp_wif.ci.export_format import ALLOW_VARIABLE
 from gcp_wif.credential_config import CredentialConfig, ExecutableSource, FileSource, UrlSource
 from gcp_wif.errors import GcpWifError, InputError, RefusedError, UnavailableError, from_outside
 from gcp_wif.job.tokens import read_token_file
 from gcp_wif.job.wire import TRANSIENT, Answer, Wire
-from gcp_wif.refusals import recognise
 
 __all__ = ["CLOUD_PLATFORM", "IAM", "AccessToken", "exchange", "federated", "identity_token", "impersonated"]
 
@@ -209,6 +207,8 @@ def _nonsense(why: str) -> UnavailableError:
 
 def _refused(status: int, text: str) -> GcpWifError:
     """What an answer with this status means."""
+    from gcp_wif.refusals import recognise  # a table that no exchange which succeeds needs
+
     sentence = from_outside(_sentence(text))
     if status in TRANSIENT:
         return UnavailableError(
@@ -300,6 +300,8 @@ def _executables_allowed() -> Iterator[None]:
 
     google-auth reads the variable itself, from the process's environment.
     """
+    from gcp_wif.ci.export_format import ALLOW_VARIABLE
+
     before = os.environ.get(ALLOW_VARIABLE)
     os.environ[ALLOW_VARIABLE] = "1"
     try:

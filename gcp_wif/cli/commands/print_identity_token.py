@@ -34,7 +34,7 @@ def main(
     """Print an ID token on stdout, as `gcloud auth print-identity-token` does: its output is a secret.
 
     It is that of the service account that the job impersonates, such as Cloud Run and IAP want it. Direct federation
-    has none by itself; --impersonate-service-account names an account then.
+    has none by itself, and needs an account to be named.
     """
     out, context = terminal(common), ci.context()
     if not options.audiences:
