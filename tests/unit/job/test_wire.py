@@ -87,8 +87,18 @@ class TestProxy:
 
     def test_loopback_and_metadata_servers_never_go_through_it(self) -> None:
         with serving(says(answer("{}"))) as server:
-            wire = Wire({"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"})
+            wire = Wire({"HTTPS_PROXY": "socks5://127.0.0.1:9", "HTTP_PROXY": "socks5://127.0.0.1:9"})
             assert wire.ask("GET", f"http://{server.host}/x", {}).status == 200
+
+
+def test_what_is_sent_and_what_comes_back_is_hidden() -> None:
+    reply = json.dumps({"access_token": "what-comes-back", "other": "words"})
+    with serving(says(answer(reply))) as server:
+        Wire({}).ask(
+            "POST", f"http://{server.host}/", HEADERS | {"Authorization": "Bearer of-the-head"}, b"token=of-the-body"
+        )
+    shown = secrets.hide("what-comes-back, of-the-head, of-the-body, words")
+    assert shown == ", ".join([*["(secret hidden)"] * 3, "words"])
 
 
 class TestCertificates:
