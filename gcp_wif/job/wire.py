@@ -9,6 +9,7 @@ here too: the proxy of ``HTTPS_PROXY`` and ``NO_PROXY``, the certificates of ``R
 import http.client
 import socket
 import ssl
+import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -149,6 +150,7 @@ class Wire:
                 head = {name.lower(): value for name, value in response.headers.items()}
                 encoding = check_head(response.status, head, to.host, limits.ANSWER_BYTES)
                 data = collected(_pieces(response), encoding, to.host, limits.ANSWER_BYTES)
+            _log(f"{method} {to.host}{_path(to).partition('?')[0]} {response.status}")
             after = head.get("retry-after", "")
             return _Tried(Answer(response.status, data), after if after.isascii() and after.isdigit() else "")
         finally:
@@ -235,6 +237,12 @@ def _pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
 def _path(to: Url) -> str:
     rest = to.rest.partition("#")[0]
     return rest if rest.startswith("/") else f"/{rest}"
+
+
+def _log(text: str) -> None:
+    """A debug record, where ``-v`` has asked for some: `logging` is not loaded for all the other runs."""
+    if "logging" in sys.modules:
+        sys.modules["logging"].getLogger(__name__).debug(text)
 
 
 def _backoff(tried: int) -> float:

@@ -26,9 +26,9 @@ class _Options(OptionGroup):
 
 @command(_Options, CommonOptions)
 def main(options: _Options, common: CommonOptions) -> None:
-    """Register the credential helper with Docker, as `gcloud auth configure-docker` does.
+    """Register the credential helper with Docker.
 
-    Docker, skopeo and whatever else reads Docker's config then log in to these registries as the job. Everything else
+    As `gcloud auth configure-docker` does. Docker, skopeo and whatever else reads Docker's config then log in to these registries as the job. Everything else
     in the file stays as it is; no secret goes into it.
     """
     out, context = terminal(common), run_context()

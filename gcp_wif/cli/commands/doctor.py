@@ -56,7 +56,7 @@ class _Options(OptionGroup):
 def main(
     target: TargetOptions, config: ConfigFileOptions, options: _Options, ci: CiOptions, common: CommonOptions
 ) -> None:
-    """Say why Google refuses, on what evidence, and what fixes it.
+    """Say why Google refuses, and what fixes it.
 
     Shows the chain link by link, the first broken one last. From a job (its environment and files), a manifest
     (--manifest), Google (--live), or saved answers of gcloud. What was not seen is unknown. Exit code 1 where a link is

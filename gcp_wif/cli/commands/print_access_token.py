@@ -34,9 +34,9 @@ def main(
     ci: CiOptions,
     common: CommonOptions,
 ) -> None:
-    """Print an access token on stdout, as `gcloud auth print-access-token` does: its output is a secret.
+    """Print an access token on stdout: a secret.
 
-    It is that of the job's credential config, got by one new exchange. Nothing is written to disk.
+    As `gcloud auth print-access-token` does. It is that of the job's credential config, got by one new exchange. Nothing is written to disk.
     """
     out, context = terminal(common), ci.context()
     wish = AccessWish(

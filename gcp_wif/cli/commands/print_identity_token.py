@@ -31,10 +31,10 @@ def main(
     ci: CiOptions,
     common: CommonOptions,
 ) -> None:
-    """Print an ID token on stdout, as `gcloud auth print-identity-token` does: its output is a secret.
+    """Print an ID token on stdout: a secret.
 
-    It is that of the service account that the job impersonates, such as Cloud Run and IAP want it. Direct federation
-    has none by itself, and needs an account to be named.
+    As `gcloud auth print-identity-token` does. It is that of the service account that the job impersonates, such as
+    Cloud Run and IAP want it. Direct federation has none by itself, and needs an account to be named.
     """
     out, context = terminal(common), ci.context()
     if not options.audiences:
