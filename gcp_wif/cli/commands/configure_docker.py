@@ -28,8 +28,8 @@ class _Options(OptionGroup):
 def main(options: _Options, common: CommonOptions) -> None:
     """Register the credential helper with Docker.
 
-    As `gcloud auth configure-docker` does. Docker, skopeo and whatever else reads Docker's config then log in to these registries as the job. Everything else
-    in the file stays as it is; no secret goes into it.
+    As `gcloud auth configure-docker` does. Docker, skopeo and whatever else reads Docker's config then log in to
+    these registries as the job. Everything else in the file stays as it is; no secret goes into it.
     """
     out, context = terminal(common), run_context()
     done = configure(parse_hosts(options.hosts), context)

@@ -36,7 +36,8 @@ def main(
 ) -> None:
     """Print an access token on stdout: a secret.
 
-    As `gcloud auth print-access-token` does. It is that of the job's credential config, got by one new exchange. Nothing is written to disk.
+    As `gcloud auth print-access-token` does. It is that of the job's credential config, got by one new exchange.
+    Nothing is written to disk.
     """
     out, context = terminal(common), ci.context()
     wish = AccessWish(
