@@ -159,6 +159,24 @@ class TestDocker:
             assert world.docker_config().read_text() == text
 
 
+def test_what_readme_says_about_tokens_and_docker(world: World, require_client: Callable[..., str]) -> None:
+    """Its lines as they stand; a service on Cloud Run and a Docker daemon are not here."""
+    require_client("curl", proves="that Storage takes the token that is printed")
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    storage, service, configure, push = (
+        readme.partition("### Tokens, and Docker\n")[2].partition("```sh\n")[2].partition("\n```")[0].splitlines()
+    )
+    world.google.emulator.state.objects.put("acme-bucket", "hello.txt", b"x", "text/plain")
+    listed = world.run("bash", "-euo", "pipefail", "-c", storage.replace("BUCKET", "acme-bucket"))
+    assert listed.returncode == 0, listed.stderr
+    assert [each["name"] for each in json.loads(listed.stdout)["items"]] == ["hello.txt"]
+    assert world.run("bash", "-c", configure).returncode == 0
+    assert json.loads(world.docker_config().read_text())["credHelpers"] == {HOST: "gcp-wif"}
+    assert push.startswith(f"docker push {HOST}/")
+    printing = service.partition("$(")[2].partition(")")[0]
+    assert world.run(*printing.replace("SERVICE", "service").split()).stdout.count(".") == 2
+
+
 class TestGcloud:
     @pytest.fixture(autouse=True)
     def _there(self, require_client: Callable[..., str]) -> None:
