@@ -28,6 +28,7 @@ _DEFAULT_LIFETIME_SECONDS = 3600
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 _REQUESTED = "urn:ietf:params:oauth:token-type:access_token"
 _FORM = "application/x-www-form-urlencoded"
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _TOKEN = re.compile(r"[!-~]{1,65536}")
 """What can stand in a header: RFC 6750 allows less, and a line break would begin another header."""
 
@@ -134,8 +135,10 @@ def impersonated(
     }
     document = _iam(caller, url, body, environ)
     try:
-        expires = datetime.strptime(_text(document, "expireTime"), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    except ValueError:  # the one form that client libraries read (observed with google-auth 2.63)
+        written = _text(document, "expireTime")
+        # The one form that client libraries read (observed with google-auth 2.63); `strptime` loads a calendar for it.
+        expires = datetime.fromisoformat(written if _TIME.fullmatch(written) else "").replace(tzinfo=UTC)
+    except ValueError:
         raise _nonsense("it says no time at which the token expires") from None
     return AccessToken(_text(document, "accessToken"), expires)
 
