@@ -155,8 +155,13 @@ def run_verify(
 
 
 @contextmanager
-def explained(config: Path, context: Context) -> Iterator[None]:
+def explained(config: Path, context: Context, *, beyond: bool = False) -> Iterator[None]:
     """End Google's refusal with what the doctor makes of it.
+
+    Args:
+        config: the credential config.
+        context: the world around.
+        beyond: whether another account than the config's is wanted, of which the doctor knows nothing.
 
     Raises:
         RefusedError: as it was raised, with more to read.
@@ -164,7 +169,7 @@ def explained(config: Path, context: Context) -> Iterator[None]:
     try:
         yield
     except RefusedError as error:
-        raise _with_finding(error, config, context) from None
+        raise (error if beyond else _with_finding(error, config, context)) from None
 
 
 def verified_lines(done: "Verified") -> Iterator[str]:

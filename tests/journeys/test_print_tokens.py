@@ -97,6 +97,8 @@ class TestAccessToken:
         run = logged_in()
         refused = run("print-access-token", "--impersonate-service-account", LAST)
         assert (refused.returncode, refused.stdout) == (1, "")
+        assert "WIF520" in refused.stderr
+        assert "found:" not in refused.stderr  # the token's claims decide nothing about that account
         may_create_tokens(google, LAST, f"serviceAccount:{ACCOUNT}")
         done = run("print-access-token", "--impersonate-service-account", LAST, "--lifetime", "300")
         assert grant_of(google, done).principals == (f"serviceAccount:{LAST}",)

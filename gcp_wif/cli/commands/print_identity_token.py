@@ -46,6 +46,6 @@ def main(
     wish = IdentityWish(options.audiences, options.include_email, parse_chain(config.impersonate_service_account))
     where = endpoints(context, out, config.universe_domain)
     path = exported_config(config.output_file, context)
-    with explained(path, context):
+    with explained(path, context, beyond=wish.chain is not None):
         granted = id_token(path, wish, where, context, allow_executable=executable.allow_executable)
     print_granted(granted, {"audience": wish.audience}, common)
