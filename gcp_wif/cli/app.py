@@ -27,6 +27,7 @@ _COMMANDS = (
     "export",
     "verify",
     "logout",
+    "run",
     "token",
     "print-access-token",
     "print-identity-token",
@@ -60,7 +61,7 @@ class _LazyGroup(TyperGroup):
         if cmd_name not in self.commands:
             module = importlib.import_module(f"gcp_wif.cli.commands.{cmd_name.replace('-', '_')}")
             single = typer.Typer(add_completion=False, rich_markup_mode=None)
-            single.command(cmd_name)(module.main)
+            single.command(cmd_name, cls=getattr(module, "TYPER_CLASS", None))(module.main)
             self.commands[cmd_name] = typer.main.get_command(single)
         return self.commands[cmd_name]
 

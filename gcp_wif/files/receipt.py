@@ -17,7 +17,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,12 +46,14 @@ class Fact(NamedTuple):
         config: the credential config that it belongs to, or is; likewise.
         inode: its number in its file system.
         sha256: of its content, in hexadecimal.
+        size: how many bytes at its beginning that is of, for a file that grows; ``None`` for all of it.
     """
 
     path: str
     config: str
     inode: int
     sha256: str
+    size: int | None = None
 
 
 def sha256(data: bytes) -> str:
@@ -124,7 +126,9 @@ def open_receipt(roots: Roots, *, make: bool) -> Iterator[Receipt | None]:
 
 
 @contextlib.contextmanager
-def recorded(files: list[tuple[Staged, bytes]], config: Path, roots: Roots) -> Iterator[tuple[str, ...]]:
+def recorded(
+    files: list[tuple[Staged, bytes]], config: Path, roots: Roots, growing: Container[Path] = ()
+) -> Iterator[tuple[str, ...]]:
     """Enter ``files`` in the receipt and hold its lock; taken out again if what follows fails.
 
     The entry comes before the files are replaced: after a kill in between, it names a file that is not there, and the
@@ -137,7 +141,10 @@ def recorded(files: list[tuple[Staged, bytes]], config: Path, roots: Roots) -> I
         InputError: WIF304, WIF305.
     """
     owner = real_path(config)
-    new = [Fact(real_path(file.path), owner, os.fstat(file.descriptor).st_ino, sha256(data)) for file, data in files]
+    new = []
+    for file, data in files:
+        size = len(data) if file.path in growing else None
+        new.append(Fact(real_path(file.path), owner, os.fstat(file.descriptor).st_ino, sha256(data), size))
     with contextlib.ExitStack() as held:
         try:
             receipt = held.enter_context(open_receipt(roots, make=True))
@@ -256,10 +263,12 @@ def _parsed(data: bytes) -> tuple[Fact, ...]:
     return tuple(_fact(**entry) for entry in document["files"])
 
 
-def _fact(path: object, config: object, inode: object, sha256: object) -> Fact:
+def _fact(path: object, config: object, inode: object, sha256: object, size: object = None) -> Fact:
     if not (isinstance(path, str) and isinstance(config, str) and isinstance(sha256, str) and type(inode) is int):
+        raise TypeError
+    if size is not None and (not isinstance(size, int) or size < 1):
         raise TypeError
     if not path.startswith("/") or "\0" in path or not _HASH.fullmatch(sha256):
         raise ValueError
     os.fsencode(path)  # ValueError where no file can have this name
-    return Fact(path, config, inode, sha256)
+    return Fact(path, config, inode, sha256, size)

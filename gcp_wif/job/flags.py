@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-__all__ = ["GenerateFlags", "SourceFlags", "TargetFlags", "TokenFlags"]
+__all__ = ["GenerateFlags", "KeepFlags", "SourceFlags", "TargetFlags", "TokenFlags"]
 
 
 class TargetFlags(NamedTuple):
@@ -60,3 +60,15 @@ class GenerateFlags(NamedTuple):
     subject_token_type: str | None = None
     lifetime_seconds: int | None = None
     config_only: bool = False
+
+
+class KeepFlags(NamedTuple):
+    """How a job is kept logged in.
+
+    Attributes:
+        max_hours: ``--max-hours``, as given.
+        metadata_server: ``--metadata-server``.
+    """
+
+    max_hours: float | None = None
+    metadata_server: bool = False

@@ -11,11 +11,12 @@ from gcp_wif.files import Roots, check_destination, write_private
 from gcp_wif.job.context import Context
 from gcp_wif.job.flags import GenerateFlags
 from gcp_wif.job.gsutil import forget_tokens, gsutil_for
-from gcp_wif.job.source import Folder, absolute, choose_source, clean_path, default_path
+from gcp_wif.job.source import Folder, SourceChoice, absolute, choose_source, clean_path, default_path
 from gcp_wif.job.target import Target
 from gcp_wif.limits import LIFETIME_SECONDS
 
 if TYPE_CHECKING:
+    from gcp_wif.job.keeper import Keeper
     from gcp_wif.subject_token import SubjectToken
 
 __all__ = ["DEFAULT_CONFIG_NAME", "Generated", "config_path", "generate"]
@@ -61,6 +62,7 @@ def generate(
     endpoints: Endpoints,
     context: Context,
     accept: Callable[[CredentialConfig], object] | None = None,
+    keeper: "Keeper | None" = None,
 ) -> Generated:
     """Write the config and, for a file source, the token.
 
@@ -72,13 +74,19 @@ def generate(
         endpoints: whose URLs the config gets.
         context: the job.
         accept: called with the config before anything is written; raises where it is not to be.
+        keeper: gives the config an agent as its source, which holds the token; no token is written then.
 
     Raises:
         InputError: any of the codes of target, source, token and files; nothing was written.
         UnavailableError: WIF603 where the CI system gives no token; nothing was written.
     """
+    if keeper is not None:
+        keeper.check(flags)
     output = config_path(flags.output_file, context)
-    choice = choose_source(flags.source, folder=_folder(context), cwd=context.cwd, keep_path=flags.config_only)
+    if keeper is not None:
+        choice = SourceChoice(keeper.unknown_source)
+    else:
+        choice = choose_source(flags.source, folder=_folder(context), cwd=context.cwd, keep_path=flags.config_only)
     token_type = _token_type(flags.subject_token_type)
     lifetime, warnings = _lifetime(flags.lifetime_seconds, target)
     config = CredentialConfig.build(
@@ -91,6 +99,8 @@ def generate(
     )
     if accept is not None:
         accept(config)
+    if keeper is not None:
+        return _kept(config, output, warnings, (target, flags, context), keeper)
     source = choice.source if isinstance(choice.source, FileSource) and not flags.config_only else None
     if source is None and flags.token.given:
         why = "--config-only writes no token" if flags.config_only else "clients fetch the token themselves"
@@ -114,6 +124,33 @@ def generate(
         forget_tokens(gsutil.folder, context.roots)  # those of an earlier login, maybe as somebody else
     warnings += write_private(files, context.roots, receipt_for=None if flags.config_only else output)
     return Generated(output, token_path, config, warnings, token)
+
+
+def _kept(
+    config: CredentialConfig,
+    output: Path,
+    warnings: tuple[str, ...],
+    job: tuple[Target, GenerateFlags, Context],
+    keeper: "Keeper",
+) -> Generated:
+    """Write a config that leads to an agent."""
+    target, flags, context = job
+    _check_paths(output, None, context.roots)
+    checked = keeper.obtain(flags, context, target)
+    config = config._replace(source=keeper.begin(checked, output, target, context))
+    try:
+        files = {output: config.to_json().encode(), **keeper.files}
+        if gsutil := gsutil_for(output, str(keeper.folder) if keeper.folder else context.environ.get("HOME")):
+            files[gsutil.file] = gsutil.content
+            forget_tokens(gsutil.folder, context.roots)
+        # What stands in a folder of its own needs no receipt: the folder goes as a whole.
+        receipt_for = output if keeper.folder is None else None
+        more = write_private(files, context.roots, receipt_for=receipt_for, growing=keeper.files)
+        keeper.ready()
+    except BaseException:
+        keeper.abandon()
+        raise
+    return Generated(output, None, config, warnings + checked.warnings + more, checked.token)
 
 
 def _folder(context: Context) -> Folder:

@@ -12,10 +12,10 @@ from gcp_wif.ci.export_format import ExportFile, ExportTarget
 from gcp_wif.errors import InputError
 from gcp_wif.files import Fact, Roots, edit_shared, open_receipt, real_path, remove_proven
 from gcp_wif.job.context import Context
-from gcp_wif.job.export import read_config
+from gcp_wif.job.export import endings, read_config
 from gcp_wif.job.gsutil import forget_tokens, gsutil_for
 
-__all__ = ["LoggedOut", "logout"]
+__all__ = ["LoggedOut", "logout", "remove_written"]
 
 
 class LoggedOut(NamedTuple):
@@ -23,11 +23,13 @@ class LoggedOut(NamedTuple):
 
     Attributes:
         removed: the files.
+        agent_ended: whether there was an agent, which has ended.
         shell_file: the file that lost our export lines, ``None`` where it had none.
         warnings: what was left, and why.
     """
 
     removed: tuple[Path, ...]
+    agent_ended: bool
     shell_file: Path | None
     warnings: tuple[str, ...]
 
@@ -41,22 +43,41 @@ def logout(config: Path, target: ExportTarget | None, context: Context) -> Logge
         context: the job's: what earlier exports have set, and where private files may be.
 
     Raises:
-        InputError: WIF303 where something cannot be removed; WIF305 where another run holds the receipt; WIF401 to
-            WIF403 where ``config`` is not ours and no credential config either: likely the wrong file was named.
+        InputError: WIF014 where an agent does not end; WIF303 where something cannot be removed; WIF305 where another
+            run holds the receipt; WIF401 to WIF403 where ``config`` is not ours and no credential config either: likely
+            the wrong file was named.
     """
-    removed, warnings = _remove_files(config, context.roots)
-    if gsutil := gsutil_for(config, context.roots.home):
-        forget_tokens(gsutil.folder, context.roots)
+    ended = _end_agent(config)
+    removed, warnings = remove_written(config, context)
     changed = None
     if isinstance(target, ExportFile):
         answer = edit_shared(
             target.path,
-            lambda content: target.format.ended(content, context.environ),
+            lambda content: target.format.ended(content, endings(config, context)),
             origin="the shell file",
             create=False,
         )
         changed = target.path if answer and answer[0] != answer[1] else None
-    return LoggedOut(removed, changed, warnings)
+    return LoggedOut(removed, ended, changed, warnings)
+
+
+def _end_agent(config: Path) -> bool:
+    """End the agent of the config, where one lives."""
+    from gcp_wif.job.agent.launch import end, log_path
+
+    return log_path(config).exists() and end(config)
+
+
+def remove_written(config: Path, context: Context) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Remove the files that login wrote for ``config``; which ones, and warnings about those that stay.
+
+    Raises:
+        InputError: as `logout`, but for WIF014.
+    """
+    removed, warnings = _remove_files(config, context.roots)
+    if gsutil := gsutil_for(config, context.roots.home):
+        forget_tokens(gsutil.folder, context.roots)
+    return removed, warnings
 
 
 def _remove_files(config: Path, roots: Roots) -> tuple[tuple[Path, ...], tuple[str, ...]]:

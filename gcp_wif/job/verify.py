@@ -19,6 +19,7 @@ from gcp_wif.names import Principal, ServiceAccountEmail
 from gcp_wif.subject_token import (
     JWT_TOKEN_TYPES,
     MAX_SUBJECT_BYTES,
+    SubjectToken,
     UnverifiedClaims,
 )
 
@@ -57,7 +58,14 @@ class Verified(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def verify(path: Path, endpoints: Endpoints, context: Context, *, allow_executable: bool = False) -> Verified:
+def verify(
+    path: Path,
+    endpoints: Endpoints,
+    context: Context,
+    *,
+    allow_executable: bool = False,
+    token: SubjectToken | None = None,
+) -> Verified:
     """Prove that the credential config at ``path`` works.
 
     Args:
@@ -65,6 +73,7 @@ def verify(path: Path, endpoints: Endpoints, context: Context, *, allow_executab
         endpoints: where it may lead; to the emulator's all its URLs are turned.
         context: for the clock and the organisation.
         allow_executable: whether it may run a program that is not gcp-wif.
+        token: what the config's source gives, where the caller has it: it tells the principal.
 
     Raises:
         InputError: the config or the token cannot work; Google was not asked.
@@ -72,12 +81,13 @@ def verify(path: Path, endpoints: Endpoints, context: Context, *, allow_executab
         UnavailableError: no answer.
     """
     found = usable(path, endpoints, context, allow_executable=allow_executable)
+    claims = token.claims if token is not None else found.claims
 
     from gcp_wif.job.exchange import exchange
 
     granted = exchange(found.config, context.environ)
     account = found.config.service_account
-    return Verified(_principal(found.config, found.claims), account, granted.expires_at, found.warnings)
+    return Verified(_principal(found.config, claims), account, granted.expires_at, found.warnings)
 
 
 def usable(path: Path, endpoints: Endpoints, context: Context, *, allow_executable: bool) -> Usable:

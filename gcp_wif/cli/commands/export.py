@@ -8,7 +8,7 @@ from gcp_wif.ci.export_format import ExportOutput
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
 from gcp_wif.cli.job_steps import check_stdout, export_document, run_export, say_how_to_source
 from gcp_wif.cli.options import CiOptions, ConfigFileOptions, ExecutableOptions, ExportOptions
-from gcp_wif.job.export import export_target, exports, gsutil_search_path, weak_project
+from gcp_wif.job.export import export_target, exports, gsutil_search_path, loopback_exports, weak_project
 from gcp_wif.job.generate import config_path
 from gcp_wif.job.target import ProjectChoice
 from gcp_wif.job.trusted_config import read_trusted
@@ -45,8 +45,16 @@ def main(
     project = weak_project(trusted.config)
     if options.project_id is not None:
         project = ProjectChoice(ProjectId.parse(options.project_id, origin="--project-id"), explicit=True)
-    wanted = exports(config, project, executables=trusted.executables, boto_path=gsutil_search_path(config, context))
+    wanted = exports(
+        config,
+        project,
+        executables=trusted.executables,
+        boto_path=gsutil_search_path(config, context),
+        more=loopback_exports(trusted.config, None, context.environ),
+    )
     if isinstance(target, ExportOutput):
+        if target.how:
+            out.say(f"exports            {target.how}")
         out.raw(target.format.printed(wanted, context.environ))
         return
     done = run_export(config, wanted, target, context, out)
