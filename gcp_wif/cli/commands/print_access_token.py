@@ -47,4 +47,4 @@ def main(
     path = exported_config(config.output_file, context)
     with explained(path, context, beyond=wish.chain is not None):
         granted = access_token(path, wish, where, context, allow_executable=executable.allow_executable)
-    print_granted(granted, {"expires_at": f"{granted.expires_at:%Y-%m-%dT%H:%M:%SZ}"}, common)
+    print_granted(granted, {"expires_at": f"{granted.expires_at:%Y-%m-%dT%H:%M:%SZ}"}, context, common)

@@ -48,4 +48,4 @@ def main(
     path = exported_config(config.output_file, context)
     with explained(path, context, beyond=wish.chain is not None):
         granted = id_token(path, wish, where, context, allow_executable=executable.allow_executable)
-    print_granted(granted, {"audience": wish.audience}, common)
+    print_granted(granted, {"audience": wish.audience}, context, common)
