@@ -4,6 +4,7 @@ Each step loads its journey when it is called, so that `generate` does not wait 
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from gcp_wif.subject_token import SubjectToken
 
 __all__ = [
-    "agent_document", "check_stdout", "export_document", "hide_in_log", "kept_lines", "run_export", "run_generate",
-    "run_verify", "say_how_to_source", "take_back", "verified_lines", "verify_document",
+    "agent_document", "check_stdout", "explained", "export_document", "hide_in_log", "kept_lines", "run_export",
+    "run_generate", "run_verify", "say_how_to_source", "take_back", "verified_lines", "verify_document",
 ]  # fmt: skip
 
 
@@ -188,13 +189,32 @@ def run_verify(
     """
     from gcp_wif.job.verify import verify
 
-    try:
+    with explained(config, context, token=token):
         done = verify(config, endpoints, context, allow_executable=allow_executable, token=token)
-    except RefusedError as error:
-        raise _with_finding(error, config, context, token) from None
     for warning in done.warnings:
         out.warn(warning)
     return done
+
+
+@contextmanager
+def explained(
+    config: Path, context: Context, *, token: "SubjectToken | None" = None, beyond: bool = False
+) -> Iterator[None]:
+    """End Google's refusal with what the doctor makes of it.
+
+    Args:
+        config: the credential config.
+        context: the world around.
+        token: what the config's source gives, where the caller has it.
+        beyond: whether another account than the config's is wanted, of which the doctor knows nothing.
+
+    Raises:
+        RefusedError: as it was raised, with more to read.
+    """
+    try:
+        yield
+    except RefusedError as error:
+        raise (error if beyond else _with_finding(error, config, context, token)) from None
 
 
 def verified_lines(done: "Verified") -> Iterator[str]:

@@ -13,6 +13,7 @@ __all__ = [
     "ConfigFileOptions",
     "ExecutableOptions",
     "ExportOptions",
+    "ExportedConfigOptions",
     "GenerateOptions",
     "KeepOptions",
     "TargetOptions",
@@ -76,6 +77,26 @@ class ConfigFileOptions(OptionGroup):
         typer.Option(metavar="PATH", help="The credential config. [default: $HOME/gcp_cred_config.json]"),
     ] = None
     universe_domain: Annotated[str | None, typer.Option(help="Universe domain. [default: googleapis.com]")] = None
+
+
+class ExportedConfigOptions(OptionGroup):
+    """Where the credential config is, for what runs after a login."""
+
+    output_file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="The credential config. [default: $GOOGLE_APPLICATION_CREDENTIALS, else $HOME/gcp_cred_config.json]",
+        ),
+    ] = None
+    universe_domain: Annotated[str | None, typer.Option(help="Universe domain. [default: googleapis.com]")] = None
+    impersonate_service_account: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EMAIL[,…]",
+            help="Another account, whose token to get; before it, with commas between, the accounts on the way to it.",
+        ),
+    ] = None
 
 
 class ExecutableOptions(OptionGroup):

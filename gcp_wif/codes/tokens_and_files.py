@@ -231,4 +231,15 @@ TOKENS_AND_FILES = (
         ("Correct the path where it is written.",),
         INPUT,
     ),
+    Code(
+        "WIF320",
+        "Docker's config cannot be read",
+        "The file is not the JSON object that Docker takes, or has a key twice. It was left as it is: changing what is "
+        "not understood could lose somebody's logins.",
+        (
+            "See what is wrong: docker --config FOLDER info, or python3 -m json.tool FILE",
+            "Correct the file, or move it away, so that a new one is written.",
+        ),
+        INPUT,
+    ),
 )

@@ -20,7 +20,12 @@ __all__ = ["edit_shared"]
 
 
 def edit_shared(
-    path: Path, change: Callable[[bytes], tuple[bytes, bytes]], *, origin: str, create: bool
+    path: Path,
+    change: Callable[[bytes], tuple[bytes, bytes]],
+    *,
+    origin: str,
+    create: bool,
+    limit: int = limits.MAX_SHELL_FILE_BYTES,
 ) -> tuple[bytes, bytes] | None:
     """Change a file that others write too, under a lock that all runs of gcp-wif share.
 
@@ -33,6 +38,7 @@ def edit_shared(
             appended by a single write; otherwise the file is replaced by ``kept + added``, with its mode.
         origin: the flag or variable that named it, for messages.
         create: whether to make a missing file; else the answer for one is ``None``.
+        limit: the most bytes that the file may have.
 
     Returns:
         The content before and after.
@@ -44,7 +50,7 @@ def edit_shared(
     try:
         while True:
             with _locked(path, origin, deadline, create=create) as descriptor:
-                before = _read_all(descriptor, path, origin)
+                before = _read_all(descriptor, path, origin, limit)
                 kept, added = change(before)
                 if kept == before:
                     _append(descriptor, added)
@@ -102,18 +108,15 @@ def _check_regular(found: os.stat_result, path: Path, origin: str) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise InputError(
             f"{origin}: {path} is not a regular file.",
-            hint="The exports go into a file that shells source. To print them for the present shell: --to stdout",
+            hint="Only a regular file is changed. To print exports for the present shell: --to stdout",
             code="WIF301",
         )
 
 
-def _read_all(descriptor: int, path: Path, origin: str) -> bytes:
+def _read_all(descriptor: int, path: Path, origin: str, limit: int) -> bytes:
     size = os.fstat(descriptor).st_size
-    if size > limits.MAX_SHELL_FILE_BYTES:
-        raise InputError(
-            f"{origin}: {path} has {size} bytes, more than {limits.MAX_SHELL_FILE_BYTES}; this is not a shell file.",
-            code="WIF307",
-        )
+    if size > limit:
+        raise InputError(f"{origin}: {path} has {size} bytes, more than {limit}: not the file meant.", code="WIF307")
     return read_up_to(descriptor, size)
 
 

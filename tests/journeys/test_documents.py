@@ -22,6 +22,9 @@ COMMANDS = (
     "verify",
     "logout",
     "token",
+    "print-access-token",
+    "print-identity-token",
+    "configure-docker",
     "check",
     "init",
     "plan",
@@ -32,6 +35,9 @@ COMMANDS = (
     "emulator",
     "demo",
 )
+
+
+PRINTING = ("print-access-token", "print-identity-token", "configure-docker")
 
 
 def flags_of(text: str) -> set[str]:
@@ -47,7 +53,7 @@ def test_every_flag_of_readme_exists(cli) -> None:
 def test_every_flag_of_a_job_is_in_readme(cli) -> None:
     known = {
         flag
-        for command in ("login", "generate", "export", "verify", "logout", "token")
+        for command in ("login", "generate", "export", "verify", "logout", "token", *PRINTING)
         for flag in flags_of(cli(command, "--help").stdout)
     }
     assert known - flags_of(README) - {"--help", "--verbose", "--verify"} == set()
@@ -61,7 +67,7 @@ def test_every_command_is_in_readme_and_in_the_help(cli) -> None:
 
 
 def test_every_command_named_in_readme_exists(cli) -> None:
-    named = set(re.findall(r"(?:`|^|run: |\()gcp-wif ([a-z]+)", README, re.MULTILINE))
+    named = set(re.findall(r"(?:`|^|run: |\()gcp-wif ([a-z]+(?:-[a-z]+)*)", README, re.MULTILINE))
     assert {"login", "generate", "export", "logout"} <= named
     assert named - set(COMMANDS) == set()
 

@@ -60,7 +60,7 @@ class _Options(OptionGroup):
 def main(
     target: TargetOptions, config: ConfigFileOptions, options: _Options, ci: CiOptions, common: CommonOptions
 ) -> None:
-    """Say why Google refuses, on what evidence, and what fixes it.
+    """Say why Google refuses, and what fixes it.
 
     Shows the chain link by link, the first broken one last. In a job it makes the exchange of the job's own config and
     says where Google's answer stands in the chain. Otherwise from a manifest (--manifest), Google (--live), an error

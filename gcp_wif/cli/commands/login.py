@@ -77,7 +77,7 @@ def main(
     keep: KeepOptions,
     common: CommonOptions,
 ) -> None:
-    """Log the job in: `generate`, then `export`, then `verify`.
+    """Log in: `generate`, then `export`, then `verify`.
 
     A refused login takes its exports back. Where CLOUDSDK_AUTH_ACCESS_TOKEN is set the job is authenticated already,
     and nothing is done unless --force. With --keep-fresh a small background process, the agent, asks the CI system for
