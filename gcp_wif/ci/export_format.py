@@ -1,7 +1,7 @@
 """What a job hands to its next steps: the variables, and the interface of the formats that CI systems read. Pure."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +48,19 @@ class FileFormat(ABC):
     @abstractmethod
     def ended(self, content: bytes, environ: Mapping[str, str]) -> tuple[bytes, bytes]:
         """The file without what `appended` has written, and what must be appended to end what earlier steps set."""
+
+    def ended_of(self, content: bytes, environ: Mapping[str, str], configs: Collection[str]) -> tuple[bytes, bytes]:
+        """As `ended`, for one login among several: the exports of the others stay.
+
+        The default is for a file whose lines do not tell their login: they are ended where the job has that login's.
+
+        Args:
+            content: the file as it is.
+            environ: the job's environment.
+            configs: the paths by which the login's credential config may be named.
+        """
+        present = environ.get(CREDENTIALS_VARIABLES[0])
+        return self.ended(content, environ) if present is None or present in configs else (content, b"")
 
 
 class OutputFormat(ABC):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcp_wif.cli.command import CommonOptions
-from gcp_wif.cli.options import ConfigFileOptions, GenerateOptions, TokenOptions
+from gcp_wif.cli.options import ConfigFileOptions, ContainerOptions, GenerateOptions, NameOptions, TokenOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, RefusedError
@@ -31,9 +31,15 @@ __all__ = [
 ]  # fmt: skip
 
 
+GenerateGroups = (
+    tuple[GenerateOptions, ConfigFileOptions, TokenOptions]
+    | tuple[GenerateOptions, ConfigFileOptions, TokenOptions, NameOptions, ContainerOptions]
+)
+
+
 def run_generate(
     target: "Target",
-    options: tuple[GenerateOptions, ConfigFileOptions, TokenOptions],
+    options: "GenerateGroups",
     endpoints: Endpoints,
     context: Context,
     out: Terminal,
@@ -62,16 +68,22 @@ def run_generate(
     out.say(f"credential config  {done.config_path}")
     if done.token_path:
         out.say(f"subject token      {done.token_path}")
+    if done.container:
+        out.say(f"in the container   docker run {done.container.flags} IMAGE")
+        out.say(
+            '                   The files are private: where the image has a user of its own, add  --user "$(id -u)"'
+        )
     return done, {
         "config_path": str(done.config_path),
         "token_path": str(done.token_path) if done.token_path else None,
+        "env_file": str(done.container.env_file) if done.container else None,
         "provider": str(target.provider),
         "service_account": target.service_account,
         "warnings": list(done.warnings),
     }
 
 
-def check_stdout(target: "ExportTarget", common: CommonOptions) -> None:
+def check_stdout(target: "ExportTarget | None", common: CommonOptions) -> None:
     """Refuse two results on standard output.
 
     Raises:
@@ -137,7 +149,13 @@ def say_how_to_source(done: "Exported", target: "ExportFile", context: Context, 
 
 
 def run_verify(
-    config: Path, endpoints: Endpoints, context: Context, out: Terminal, *, allow_executable: bool
+    config: Path,
+    endpoints: Endpoints,
+    context: Context,
+    out: Terminal,
+    *,
+    allow_executable: bool,
+    path_in_container: str | None = None,
 ) -> "Verified":
     """Do the exchange.
 
@@ -147,7 +165,9 @@ def run_verify(
     from gcp_wif.job.verify import verify
 
     try:
-        done = verify(config, endpoints, context, allow_executable=allow_executable)
+        done = verify(
+            config, endpoints, context, allow_executable=allow_executable, path_in_container=path_in_container
+        )
     except RefusedError as error:
         raise _with_finding(error, config, context) from None
     for warning in done.warnings:

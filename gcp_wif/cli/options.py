@@ -11,9 +11,11 @@ from gcp_wif.job.flags import GenerateFlags, SourceFlags, TargetFlags, TokenFlag
 __all__ = [
     "CiOptions",
     "ConfigFileOptions",
+    "ContainerOptions",
     "ExecutableOptions",
     "ExportOptions",
     "GenerateOptions",
+    "NameOptions",
     "TargetOptions",
     "TokenOptions",
 ]
@@ -75,6 +77,28 @@ class ConfigFileOptions(OptionGroup):
         typer.Option(metavar="PATH", help="The credential config. [default: $HOME/gcp_cred_config.json]"),
     ] = None
     universe_domain: Annotated[str | None, typer.Option(help="Universe domain. [default: googleapis.com]")] = None
+
+
+class NameOptions(OptionGroup):
+    """Which login, where a job has several."""
+
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="One login among several: its files are $HOME/gcp_cred_config-NAME.json and so on."
+        ),
+    ] = None
+
+
+class ContainerOptions(OptionGroup):
+    """Where a container sees the files."""
+
+    path_in_container: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER", help="For a container that gets the config's folder there, as in docker run -v …:FOLDER."
+        ),
+    ] = None
 
 
 class ExecutableOptions(OptionGroup):
@@ -144,7 +168,13 @@ class GenerateOptions(OptionGroup):
         bool, typer.Option("--config-only", help="Write the config alone, to commit; no token is needed.")
     ] = False
 
-    def flags(self, config: ConfigFileOptions, token: TokenOptions) -> GenerateFlags:
+    def flags(
+        self,
+        config: ConfigFileOptions,
+        token: TokenOptions,
+        named: NameOptions | None = None,
+        container: ContainerOptions | None = None,
+    ) -> GenerateFlags:
         """As the journey takes them."""
         return GenerateFlags(
             SourceFlags(
@@ -162,6 +192,8 @@ class GenerateOptions(OptionGroup):
             token.subject_token_type,
             self.service_account_token_lifetime_seconds,
             self.config_only,
+            named.name if named else None,
+            container.path_in_container if container else None,
         )
 
 

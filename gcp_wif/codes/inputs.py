@@ -288,4 +288,12 @@ INPUTS = (
         ("If you trust it, name it: --manifest FILE",),
         INPUT,
     ),
+    Code(
+        "WIF131",
+        "The name of the login is not valid",
+        "--name tells the logins of one job apart, and becomes a part of their file names: letters, digits, hyphens "
+        "and underscores, at most 63, the first one a letter or a digit.",
+        ("Give a short name, such as that of the identity in the manifest: --name deploy",),
+        INPUT,
+    ),
 )

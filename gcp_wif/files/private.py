@@ -54,7 +54,9 @@ def _not_writable(folder: int, named: Path, path: Path, origin: str) -> InputErr
     )
 
 
-def write_private(files: Mapping[Path, bytes], roots: Roots, *, receipt_for: Path | None = None) -> tuple[str, ...]:
+def write_private(
+    files: Mapping[Path, bytes], roots: Roots, *, receipt_for: Path | None = None, project: str | None = None
+) -> tuple[str, ...]:
     """Write all ``files`` with mode 0600, whole, or leave every earlier one as it was.
 
     Missing folders are made with mode 0700. All contents are on the disk before the first file is replaced, so a full
@@ -66,6 +68,7 @@ def write_private(files: Mapping[Path, bytes], roots: Roots, *, receipt_for: Pat
         receipt_for: the credential config that they belong to. They are then entered in the receipt in ``$HOME``, by
             which `logout` knows them again, and runs that write such files replace them one run after another, so that
             the files of two runs are never mixed. ``None`` for files that stay.
+        project: the project ID that the login names, entered with that config.
 
     Returns:
         Warnings: why there is no receipt.
@@ -87,7 +90,7 @@ def write_private(files: Mapping[Path, bytes], roots: Roots, *, receipt_for: Pat
         warnings: tuple[str, ...] = ()
         if receipt_for is not None:
             contents = [(each, files[each.path]) for each in ready]
-            warnings = stack.enter_context(recorded(contents, receipt_for, roots))
+            warnings = stack.enter_context(recorded(contents, receipt_for, roots, project=project))
         stack.enter_context(_all_or_none(ready))
         for each in ready:
             try:

@@ -1,5 +1,6 @@
 """`export`: hand a job's variables to its next steps."""
 
+import contextlib
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,11 +20,12 @@ from gcp_wif.ci.export_format import (
 from gcp_wif.ci.shell_format import SHELL
 from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
 from gcp_wif.errors import InputError
-from gcp_wif.files import edit_shared, read_bounded
+from gcp_wif.files import Roots, edit_shared, named_project, read_bounded
 from gcp_wif.job.context import Context
-from gcp_wif.job.gsutil import gsutil_for, search_path
+from gcp_wif.job.gsutil import FIRST_LINE, gsutil_for, search_path
 from gcp_wif.job.source import absolute, clean_path
 from gcp_wif.job.target import ProjectChoice
+from gcp_wif.names import ProjectId
 
 __all__ = [
     "STDOUT",
@@ -32,9 +34,9 @@ __all__ = [
     "export_target",
     "exports",
     "gsutil_search_path",
+    "project_of",
     "read_config",
     "unexport",
-    "weak_project",
 ]
 
 STDOUT = "stdout"
@@ -132,11 +134,31 @@ def gsutil_search_path(config: Path, context: Context) -> str | None:
         there = read_bounded(wanted.file, len(wanted.content), origin="gsutil's boto file")
     except InputError:
         return None
-    return search_path(wanted.file, context.environ) if there == wanted.content else None
+    return search_path(wanted.file, context.environ, _is_gsutils) if there == wanted.content else None
 
 
-def weak_project(config: CredentialConfig) -> ProjectChoice | None:
-    """The project that the config's account belongs to, where its email tells."""
+def _is_gsutils(path: str) -> bool:
+    """Whether a login wrote this file for gsutil."""
+    try:
+        return path.startswith("/") and read_bounded(Path(path), MAX_CONFIG_BYTES, origin="a boto file").startswith(
+            FIRST_LINE.encode()
+        )
+    except InputError:
+        return False
+
+
+def project_of(config: CredentialConfig, path: Path, roots: Roots) -> ProjectChoice | None:
+    """The project of a login: the one that it named, else the one that its account's email tells.
+
+    Args:
+        config: the credential config.
+        path: where it stands.
+        roots: for the receipt, which has what login named.
+    """
+    named = named_project(path, roots)
+    if named is not None:
+        with contextlib.suppress(InputError):  # the receipt is the user's own file, and may say anything
+            return ProjectChoice(ProjectId.parse(named, origin="the receipt"), explicit=True)
     account = config.service_account
     found = account.project_id if account else None
     return ProjectChoice(found, explicit=False) if found else None

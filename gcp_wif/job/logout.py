@@ -3,8 +3,12 @@
 What a config says proves nothing: it may name any file, and a repository may hold one. A file is removed only where the
 receipt in ``$HOME`` (`gcp_wif.files.receipt`) says that login wrote it there, and where it still is that very file with
 that very content. Anything else stays, with a warning.
+
+A login is known by its credential config. `logout` ends one and leaves the others working, for they may be another
+job's that shares this ``$HOME``; `logout_all` ends all that the receipt knows.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +19,7 @@ from gcp_wif.files import Fact, Roots, edit_shared, open_receipt, read_bounded, 
 from gcp_wif.job.context import Context
 from gcp_wif.job.gsutil import forget_tokens, gsutil_for
 
-__all__ = ["LoggedOut", "logout"]
+__all__ = ["LoggedOut", "logout", "logout_all"]
 
 
 class LoggedOut(NamedTuple):
@@ -25,15 +29,17 @@ class LoggedOut(NamedTuple):
         removed: the files.
         shell_file: the file that lost our export lines, ``None`` where it had none.
         warnings: what was left, and why.
+        remaining: the credential configs of other logins that are still there.
     """
 
     removed: tuple[Path, ...]
     shell_file: Path | None
     warnings: tuple[str, ...]
+    remaining: tuple[Path, ...] = ()
 
 
 def logout(config: Path, target: ExportTarget | None, context: Context) -> LoggedOut:
-    """Remove the config at ``config``, the token files that were written for it, and our lines in the target's file.
+    """Remove the config at ``config``, the token files that were written for it, and its lines in the target's file.
 
     Args:
         config: the credential config.
@@ -47,16 +53,49 @@ def logout(config: Path, target: ExportTarget | None, context: Context) -> Logge
     removed, warnings = _remove_files(config, context.roots)
     if gsutil := gsutil_for(config, context.roots.home):
         forget_tokens(gsutil.folder, context.roots)
+    names = {str(config), real_path(config)}
     changed = None
     if isinstance(target, ExportFile):
-        answer = edit_shared(
-            target.path,
-            lambda content: target.format.ended(content, context.environ),
-            origin="the shell file",
-            create=False,
-        )
-        changed = target.path if answer and answer[0] != answer[1] else None
-    return LoggedOut(removed, changed, warnings)
+        changed = _edit(target, lambda content: target.format.ended_of(content, context.environ, names))
+    return LoggedOut(removed, changed, warnings, _remaining(context.roots))
+
+
+def logout_all(default: Path | None, target: ExportTarget | None, context: Context) -> LoggedOut:
+    """End every login that the receipt knows, and all our lines in the target's file.
+
+    Args:
+        default: a credential config that is looked for where the receipt knows none; ``None`` for none.
+        target: as for `logout`.
+        context: the job's.
+
+    Raises:
+        InputError: as `logout`.
+    """
+    known = _remaining(context.roots)
+    done = [logout(config, None, context) for config in known or ([default] if default else [])]
+    changed = None
+    if isinstance(target, ExportFile):
+        changed = _edit(target, lambda content: target.format.ended(content, context.environ))
+    removed = tuple(path for each in done for path in each.removed)
+    warnings = tuple(warning for each in done for warning in each.warnings)
+    return LoggedOut(removed, changed, warnings, _remaining(context.roots))
+
+
+def _edit(target: ExportFile, change: Callable[[bytes], tuple[bytes, bytes]]) -> Path | None:
+    answer = edit_shared(target.path, change, origin="the shell file", create=False)
+    return target.path if answer and answer[0] != answer[1] else None
+
+
+def _remaining(roots: Roots) -> tuple[Path, ...]:
+    """The credential configs that the receipt knows; none where there is no receipt to believe."""
+    try:
+        with open_receipt(roots, make=False) as receipt:
+            facts = receipt.facts if receipt else ()
+    except InputError as error:
+        if error.code != "WIF312":
+            raise
+        return ()
+    return tuple(Path(config) for config in dict.fromkeys(fact.config for fact in facts))
 
 
 def _remove_files(config: Path, roots: Roots) -> tuple[tuple[Path, ...], tuple[str, ...]]:

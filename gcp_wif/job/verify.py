@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from gcp_wif.credential_config import CredentialConfig, FileSource
 from gcp_wif.endpoints import Endpoints
+from gcp_wif.errors import InputError
 from gcp_wif.issuers.checks import check_claims
+from gcp_wif.job.container import on_machine
 from gcp_wif.job.context import Context
 from gcp_wif.job.tokens import read_token_file
 from gcp_wif.job.trusted_config import read_trusted
@@ -42,7 +44,14 @@ class Verified(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def verify(path: Path, endpoints: Endpoints, context: Context, *, allow_executable: bool = False) -> Verified:
+def verify(
+    path: Path,
+    endpoints: Endpoints,
+    context: Context,
+    *,
+    allow_executable: bool = False,
+    path_in_container: str | None = None,
+) -> Verified:
     """Prove that the credential config at ``path`` works.
 
     Args:
@@ -50,6 +59,7 @@ def verify(path: Path, endpoints: Endpoints, context: Context, *, allow_executab
         endpoints: where it may lead; to the emulator's all its URLs are turned.
         context: for the clock and the organisation.
         allow_executable: whether it may run a program that is not gcp-wif.
+        path_in_container: the folder where a container sees the config's; the token is then read beside the config.
 
     Raises:
         InputError: the config or the token cannot work; Google was not asked.
@@ -57,7 +67,7 @@ def verify(path: Path, endpoints: Endpoints, context: Context, *, allow_executab
         UnavailableError: no answer.
     """
     trusted = read_trusted(path, endpoints, context.program, allow_executable=allow_executable)
-    config = _directed(trusted.config, endpoints)
+    config = _directed(_on_machine(trusted.config, path, path_in_container), endpoints)
     claims = UnverifiedClaims({})
     warnings: tuple[str, ...] = ()
     if isinstance(config.source, FileSource):
@@ -71,6 +81,16 @@ def verify(path: Path, endpoints: Endpoints, context: Context, *, allow_executab
 
     expires_at = exchange(config, loopback=endpoints.emulator is not None)
     return Verified(_principal(config, claims), config.service_account, expires_at, warnings)
+
+
+def _on_machine(config: CredentialConfig, path: Path, path_in_container: str | None) -> CredentialConfig:
+    """The config, with the token file where this machine has it."""
+    if path_in_container is None:
+        return config
+    if not isinstance(config.source, FileSource):
+        raise InputError("--path-in-container is for a config with a token file, which this is not.", code="WIF110")
+    file = on_machine(config.source.file, path_in_container, path)
+    return config._replace(source=config.source._replace(file=file))
 
 
 def _directed(config: CredentialConfig, endpoints: Endpoints) -> CredentialConfig:

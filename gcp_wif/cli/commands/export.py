@@ -7,8 +7,8 @@ import typer
 from gcp_wif.ci.export_format import ExportOutput
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
 from gcp_wif.cli.job_steps import check_stdout, export_document, run_export, say_how_to_source
-from gcp_wif.cli.options import CiOptions, ConfigFileOptions, ExecutableOptions, ExportOptions
-from gcp_wif.job.export import export_target, exports, gsutil_search_path, weak_project
+from gcp_wif.cli.options import CiOptions, ConfigFileOptions, ExecutableOptions, ExportOptions, NameOptions
+from gcp_wif.job.export import export_target, exports, gsutil_search_path, project_of
 from gcp_wif.job.generate import config_path
 from gcp_wif.job.target import ProjectChoice
 from gcp_wif.job.trusted_config import read_trusted
@@ -21,9 +21,10 @@ class _Options(OptionGroup):
     project_id: Annotated[str | None, typer.Option(help="Project ID to export.")] = None
 
 
-@command(ConfigFileOptions, _Options, ExecutableOptions, ExportOptions, CiOptions, CommonOptions)
+@command(ConfigFileOptions, NameOptions, _Options, ExecutableOptions, ExportOptions, CiOptions, CommonOptions)
 def main(
     chosen: ConfigFileOptions,
+    named: NameOptions,
     options: _Options,
     executable: ExecutableOptions,
     sink: ExportOptions,
@@ -40,9 +41,9 @@ def main(
     target = export_target(sink.to, context)
     check_stdout(target, common)
     where = endpoints(context, out, chosen.universe_domain)
-    config = config_path(chosen.output_file, context)
+    config = config_path(chosen.output_file, context, named.name)
     trusted = read_trusted(config, where, context.program, allow_executable=executable.allow_executable)
-    project = weak_project(trusted.config)
+    project = project_of(trusted.config, config, context.roots)
     if options.project_id is not None:
         project = ProjectChoice(ProjectId.parse(options.project_id, origin="--project-id"), explicit=True)
     wanted = exports(config, project, executables=trusted.executables, boto_path=gsutil_search_path(config, context))

@@ -2,17 +2,36 @@
 
 from gcp_wif.cli.command import CommonOptions, command, endpoints, terminal
 from gcp_wif.cli.job_steps import run_generate
-from gcp_wif.cli.options import CiOptions, ConfigFileOptions, GenerateOptions, TargetOptions, TokenOptions
+from gcp_wif.cli.options import (
+    CiOptions,
+    ConfigFileOptions,
+    ContainerOptions,
+    GenerateOptions,
+    NameOptions,
+    TargetOptions,
+    TokenOptions,
+)
 from gcp_wif.cli.targets import choose_target
 
 __all__ = ["main"]
 
 
-@command(TargetOptions, GenerateOptions, ConfigFileOptions, TokenOptions, CiOptions, CommonOptions)
+@command(
+    TargetOptions,
+    GenerateOptions,
+    ConfigFileOptions,
+    NameOptions,
+    ContainerOptions,
+    TokenOptions,
+    CiOptions,
+    CommonOptions,
+)
 def main(
     target: TargetOptions,
     options: GenerateOptions,
     config: ConfigFileOptions,
+    named: NameOptions,
+    container: ContainerOptions,
     token: TokenOptions,
     ci: CiOptions,
     common: CommonOptions,
@@ -24,5 +43,6 @@ def main(
     """
     out, context = terminal(common), ci.context()
     where = endpoints(context, out, config.universe_domain)
-    _, document = run_generate(choose_target(target, context), (options, config, token), where, context, out)
+    groups = (options, config, token, named, container)
+    _, document = run_generate(choose_target(target, context), groups, where, context, out)
     out.data(document)

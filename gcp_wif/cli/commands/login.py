@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gcp_wif.ci.export_format import ExportOutput
+from gcp_wif.ci.export_format import ExportFile, ExportOutput
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
 from gcp_wif.cli.job_steps import (
     check_stdout,
@@ -20,9 +20,11 @@ from gcp_wif.cli.job_steps import (
 from gcp_wif.cli.options import (
     CiOptions,
     ConfigFileOptions,
+    ContainerOptions,
     ExecutableOptions,
     ExportOptions,
     GenerateOptions,
+    NameOptions,
     TargetOptions,
     TokenOptions,
 )
@@ -46,6 +48,8 @@ class _Options(OptionGroup):
     TargetOptions,
     GenerateOptions,
     ConfigFileOptions,
+    NameOptions,
+    ContainerOptions,
     TokenOptions,
     ExecutableOptions,
     ExportOptions,
@@ -57,6 +61,8 @@ def main(
     target: TargetOptions,
     options: GenerateOptions,
     config: ConfigFileOptions,
+    named: NameOptions,
+    container: ContainerOptions,
     token: TokenOptions,
     executable: ExecutableOptions,
     export: ExportOptions,
@@ -80,7 +86,14 @@ def main(
             hint="Use `gcp-wif generate --config-only` to write a config to commit, or add --no-verify.",
             code="WIF110",
         )
-    sink = export_target(export.to, context)  # refused before anything is written
+    if container.path_in_container is not None and export.to is not None:
+        raise InputError(
+            "--path-in-container and --to are mutually exclusive.",
+            hint="The container gets its variables from a file beside the credential config, with --env-file.",
+            code="WIF110",
+        )
+    # All refused before anything is written.
+    sink = None if container.path_in_container is not None else export_target(export.to, context)
     check_stdout(sink, common)
     where = endpoints(context, out, config.universe_domain)
     chosen = choose_target(target, context)
@@ -89,20 +102,29 @@ def main(
     def usable(made: CredentialConfig) -> TrustedConfig:
         return judge(made, where, context.program, allow_executable=allow)
 
-    written, generated = run_generate(chosen, (options, config, token), where, context, out, usable)
+    groups = (options, config, token, named, container)
+    written, generated = run_generate(chosen, groups, where, context, out, usable)
     wanted = exports(
         written.config_path,
         chosen.project,
         executables=usable(written.config).executables,
         boto_path=gsutil_search_path(written.config_path, context),
     )
-    exported = None if isinstance(sink, ExportOutput) else run_export(written.config_path, wanted, sink, context, out)
-    if exported is not None:
+    exported = None
+    if isinstance(sink, ExportFile):
+        exported = run_export(written.config_path, wanted, sink, context, out)
         out.so_far += f" The exports stand in {exported.path}."
     verified = None
     if login.verify:
         try:
-            verified = run_verify(written.config_path, where, context, out, allow_executable=allow)
+            verified = run_verify(
+                written.config_path,
+                where,
+                context,
+                out,
+                allow_executable=allow,
+                path_in_container=container.path_in_container,
+            )
         except (RefusedError, InputError):  # no login came of it; a service that is away may be back for the next step
             if exported is not None:
                 take_back(exported, out)
@@ -111,13 +133,14 @@ def main(
             out.say(line)
     if isinstance(sink, ExportOutput):  # last, so that `eval` gets nothing from a login that is refused
         out.raw(sink.format.printed(wanted, context.environ))
-    elif exported is not None:
+        return
+    if isinstance(sink, ExportFile) and exported is not None:
         say_how_to_source(exported, sink, context, out)
-        out.data(
-            {
-                "already_authenticated": False,
-                "generate": generated,
-                "export": export_document(exported),
-                "verify": verify_document(verified) if verified else None,
-            }
-        )
+    out.data(
+        {
+            "already_authenticated": False,
+            "generate": generated,
+            "export": export_document(exported) if exported else None,
+            "verify": verify_document(verified) if verified else None,
+        }
+    )
