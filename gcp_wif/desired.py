@@ -13,8 +13,10 @@ __all__ = [
     "Condition",
     "Desired",
     "DesiredAccount",
+    "Difference",
     "Grant",
     "account_resource",
+    "differences",
     "from_manifest",
     "leaves",
     "project_resource",
@@ -159,6 +161,33 @@ def leaves(document: Mapping[str, Any]) -> dict[str, Any]:
         inner = value.items() if name == "oidc" and isinstance(value, Mapping) else ()
         found |= {f"{name}.{each}": leaf for each, leaf in inner} if inner else {name: value}
     return found
+
+
+class Difference(NamedTuple):
+    """One leaf field that is not as wanted; ``found`` is an empty value of its kind where Google names none."""
+
+    field: str
+    wanted: Any
+    found: Any
+
+
+def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[Difference, ...]:
+    """The leaf fields of ``wanted`` that are not so in ``found``; Google leaves empty fields out of its answers.
+
+    Args:
+        wanted: leaf fields, as `Desired.provider_fields` has them; what it does not name is left alone.
+        found: leaf fields of a REST resource.
+    """
+    present = {leaf: type(value)() if found.get(leaf) is None else found[leaf] for leaf, value in wanted.items()}
+    return tuple(
+        Difference(leaf, value, present[leaf])
+        for leaf, value in wanted.items()
+        if _comparable(leaf, present[leaf]) != _comparable(leaf, value)
+    )
+
+
+def _comparable(leaf: str, value: Any) -> Any:
+    return sorted(value) if leaf == "oidc.allowedAudiences" else value  # a set in all but its JSON
 
 
 def account_resource(email: str, project: str | None) -> str:

@@ -28,6 +28,12 @@ MESSAGE_CHARACTERS = 8_000
 OUTSIDE_CHARACTERS = 2_000
 """The longest text of a server that is repeated in a message, after which it is cut."""
 
+MAX_TOKEN_BYTES = 32 * 1024
+"""The largest token that is accepted, in bytes. Real ones have 1 to 3 KiB; the bound keeps a wrong file out."""
+
+TOKEN_RESPONSE_BYTES = 1 << 20
+"""The largest file that a token is read from: JSON may have much beside the token."""
+
 CLAIMS_BYTES = 64 * 1024
 """The largest file of claims that is read in place of a token: twice what the largest token holds, for white space."""
 
@@ -106,6 +112,21 @@ MAX_LINTED_BYTES = 1_000_000
 
 MAX_FINDINGS_OF_A_KIND = 20
 """The most findings of one code that `check` prints for one file; the others are counted."""
+
+MAX_MANIFEST_BYTES = 1_000_000
+"""The largest manifest that is read; one of 200 identities has about 50 KB."""
+
+EXECUTABLE_TIMEOUT_MILLIS = range(5_000, 120_001)
+"""The timeouts of a program that client libraries take, in milliseconds (AIP-4117)."""
+
+LIFETIME_SECONDS = range(600, 43_201)
+"""The lifetimes of an account's token that gcloud 528 takes for a config."""
+
+MAX_EXPRESSION = 2048
+"""Google's limit for a mapping's expression, in characters (IAM REST v1, WorkloadIdentityPoolProvider)."""
+
+MAX_CONDITION = 4096
+"""Google's limit for a condition, in characters (likewise)."""
 
 MAX_MANIFEST_PROBLEMS = 100
 """The most problems of one manifest that are listed; the others are counted."""

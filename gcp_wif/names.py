@@ -355,3 +355,9 @@ class Principal(str):
     def is_of(self, pool: PoolName) -> bool:
         """Whether it is a principal of ``pool``."""
         return self.partition("://iam.googleapis.com/")[2].startswith(f"{pool}/")
+
+    @classmethod
+    def of_pool(cls, member: str, pool: PoolName | None) -> Self | None:
+        """The principal of ``pool`` that a member of a policy is; ``None`` for any other member."""
+        found = cls.parse(member)
+        return found if found is not None and pool is not None and found.is_of(pool) else None

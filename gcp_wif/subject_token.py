@@ -16,18 +16,15 @@ from typing import Any, Never
 
 from gcp_wif import secrets
 from gcp_wif.errors import InputError
+from gcp_wif.limits import MAX_TOKEN_BYTES
 
 __all__ = [
     "JWT_TOKEN_TYPES",
     "MAX_SUBJECT_BYTES",
-    "MAX_TOKEN_BYTES",
     "SubjectToken",
     "UnverifiedClaims",
     "check_times",
 ]
-
-MAX_TOKEN_BYTES = 32 * 1024
-"""The largest token that is accepted, in bytes. Real ones have 1 to 3 KiB; the bound keeps a wrong file out."""
 
 MAX_SUBJECT_BYTES = 127
 """Google's limit for ``google.subject``, in UTF-8 bytes (Google, "Mappings for OIDC")."""

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gcp_wif.job.context import Context
-from gcp_wif.manifest import MAX_MANIFEST_BYTES, Manifest
+from gcp_wif.limits import MAX_MANIFEST_BYTES
+from gcp_wif.manifest import Manifest
 
 __all__ = ["AnyPath", "Clock", "ManifestSource", "context_of", "manifest_of"]
 

@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from gcp_wif.errors import InputError, UnavailableError
-from gcp_wif.limits import ASK_SECONDS
-from gcp_wif.subject_token import MAX_TOKEN_BYTES
+from gcp_wif.limits import ASK_SECONDS, MAX_TOKEN_BYTES
 
 __all__ = ["Run", "ask_program", "run_program"]
 

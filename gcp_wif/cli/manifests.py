@@ -14,7 +14,8 @@ from pathlib import Path
 from gcp_wif.errors import InputError
 from gcp_wif.files import read_bounded
 from gcp_wif.job.context import Context
-from gcp_wif.manifest import MAX_MANIFEST_BYTES, Manifest
+from gcp_wif.limits import MAX_MANIFEST_BYTES
+from gcp_wif.manifest import Manifest
 
 __all__ = ["MANIFEST_NAME", "find_manifest", "read_manifest"]
 

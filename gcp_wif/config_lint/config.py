@@ -13,7 +13,7 @@ from gcp_wif.config_lint.sources import Allowed, lint_range, lint_source
 from gcp_wif.credential_config import CredentialConfig, read_document
 from gcp_wif.endpoints import DEFAULT_UNIVERSE, Endpoints, parse_url
 from gcp_wif.errors import InputError, shown
-from gcp_wif.limits import MAX_CONFIG_DEPTH
+from gcp_wif.limits import LIFETIME_SECONDS, MAX_CONFIG_DEPTH
 
 __all__ = ["Parsed", "is_other_federation", "lint_config", "parse_config"]
 
@@ -46,7 +46,6 @@ _WORKFORCE = re.compile(r"//iam\.googleapis\.com/locations/global/workforcePools
 _URL_NAME = re.compile(r"(?:^|[_-])ur[il]$|(?:ur[il]|endpoint)$", re.IGNORECASE)
 _GOOGLE_HOST = re.compile(r"(?:[a-z0-9-]+\.)*(?:googleapis|google)\.com")
 _GOOGLE_FIELDS = ("token_url", "token_info_url", "service_account_impersonation_url")
-_LIFETIMES = (600, 43_200)
 
 
 class Parsed(NamedTuple):
@@ -113,7 +112,7 @@ def lint_config(parsed: Parsed, allowed: Allowed) -> CredentialConfig | None:
         lint_source(report, source, document.get("subject_token_type"), allowed)
     if isinstance(impersonation := document.get("service_account_impersonation"), dict):
         path = ("service_account_impersonation", "token_lifetime_seconds")
-        lint_range(report, path, impersonation.get("token_lifetime_seconds"), *_LIFETIMES, "seconds")
+        lint_range(report, path, impersonation.get("token_lifetime_seconds"), LIFETIME_SECONDS, "seconds")
     if "workforce_pool_user_project" in document and isinstance(audience, str) and not _WORKFORCE.fullmatch(audience):
         message = "`workforce_pool_user_project` belongs to a workforce pool, but the audience is not one."
         report.add("WIF402", ("workforce_pool_user_project",), message, "Remove it: google-auth refuses the config.")

@@ -15,6 +15,7 @@ from gcp_wif.config_lint.secrets import has_secret_shape
 from gcp_wif.config_lint.showing import origin_of, program_of
 from gcp_wif.endpoints import DEFAULT_UNIVERSE, Url, parse_url
 from gcp_wif.errors import shown
+from gcp_wif.limits import EXECUTABLE_TIMEOUT_MILLIS
 
 __all__ = ["Allowed", "lint_range", "lint_source"]
 
@@ -25,7 +26,7 @@ _AWS_METADATA_FIELDS = ("url", "region_url", "imdsv2_session_token_url")
 _AWS_TYPE = "urn:ietf:params:aws:token-type:aws4_request"
 _SPECIAL_FILE = re.compile(r"/(?:proc|sys|dev(?!/shm/.))(?:/|$)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_TIMEOUTS = {"timeout_millis": (5_000, 120_000), "interactive_timeout_millis": (30_000, 1_800_000)}
+_TIMEOUTS = {"timeout_millis": EXECUTABLE_TIMEOUT_MILLIS, "interactive_timeout_millis": range(30_000, 1_800_001)}
 """What every client accepts (google-auth, ``pluggable.py``)."""
 
 
@@ -105,8 +106,8 @@ def _lint_executable(report: FileReport, executable: Mapping[str, Any], allowed:
         report.add("WIF455", (*path, "command"), message, fix)
     if isinstance(output := executable.get("output_file"), str) and output:
         _lint_path(report, (*path, "output_file"), output)
-    for field, (least, most) in _TIMEOUTS.items():
-        lint_range(report, (*path, field), executable.get(field), least, most, "milliseconds")
+    for field, accepted in _TIMEOUTS.items():
+        lint_range(report, (*path, field), executable.get(field), accepted, "milliseconds")
 
 
 def _lint_certificate(report: FileReport, certificate: Mapping[str, Any]) -> None:
@@ -201,8 +202,8 @@ def _lint_path(report: FileReport, path: tuple[str, ...], file: str) -> None:
         report.add("WIF456", path, f"The path {shown(file)} is not absolute: {why}.", fix)
 
 
-def lint_range(report: FileReport, path: tuple[str, ...], value: object, least: int, most: int, unit: str) -> None:
+def lint_range(report: FileReport, path: tuple[str, ...], value: object, allowed: range, unit: str) -> None:
     """A whole number outside of what clients or Google accept; other types are for `read_document`."""
-    if isinstance(value, int) and not isinstance(value, bool) and not least <= value <= most:
-        message = f"`{path[-1]}` must be from {least} to {most} {unit}."
-        report.add("WIF468", path, message, f"Write a number from {least} to {most}.")
+    if isinstance(value, int) and not isinstance(value, bool) and value not in allowed:
+        message = f"`{path[-1]}` must be from {allowed[0]} to {allowed[-1]} {unit}."
+        report.add("WIF468", path, message, f"Write a number from {allowed[0]} to {allowed[-1]}.")

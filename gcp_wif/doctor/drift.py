@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from gcp_wif.desired import Desired, leaves
+from gcp_wif.desired import Desired, differences, leaves
 from gcp_wif.doctor.evidence import Evidence
 from gcp_wif.doctor.report import Finding
 from gcp_wif.names import Principal
@@ -14,15 +14,15 @@ __all__ = ["drift"]
 _FIX = ("gcp-wif plan shows every difference, gcp-wif apply ends it; or change the manifest to say what Google has.",)
 
 _FIELDS = {
-    "displayName": ("provider", "display name"),
-    "description": ("provider", "description"),
-    "disabled": ("provider", "`disabled`"),
-    "attributeCondition": ("condition", "condition"),
-    "oidc.issuerUri": ("issuer", "issuer"),
-    "oidc.allowedAudiences": ("audience", "audiences"),
-    "oidc.jwksJson": ("token", "uploaded keys"),
+    "displayName": ("provider", "display name", "none"),
+    "description": ("provider", "description", "none"),
+    "disabled": ("provider", "`disabled`", "none"),
+    "attributeCondition": ("condition", "condition", "none"),
+    "oidc.issuerUri": ("issuer", "issuer", "none"),
+    "oidc.allowedAudiences": ("audience", "audiences", "the provider's own name"),
+    "oidc.jwksJson": ("token", "uploaded keys", "none"),
 }
-"""Where in the chain each field counts, and its name for people; the mapping is compared by attribute."""
+"""Where in the chain each field counts, its name for people and that of its absence; the mapping goes by attribute."""
 
 
 def drift(evidence: Evidence) -> Iterator[Finding]:
@@ -43,20 +43,12 @@ def drift(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _fields(what: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Finding]:
-    for field, value in wanted.items():
-        present = found.get(field)
-        if field == "attributeMapping":
-            yield from _mapping(value, present or {})
-        elif field == "oidc.allowedAudiences":
-            if sorted(value) != sorted(present or []):
-                link, name = _FIELDS[field]
-                shown = "the provider's own name"
-                yield _differs(
-                    link, f"The {what}'s {name}", ", ".join(value) or shown, ", ".join(present or []) or shown
-                )
-        elif (present or type(value)()) != value:
-            link, name = _FIELDS[field]
-            yield _differs(link, f"The {what}'s {name}", _shown(value), _shown(present))
+    for each in differences(wanted, found):
+        if each.field == "attributeMapping":
+            yield from _mapping(each.wanted, each.found)
+            continue
+        link, name, empty = _FIELDS[each.field]
+        yield _differs(link, f"The {what}'s {name}", _shown(each.wanted, empty), _shown(each.found, empty))
 
 
 def _mapping(wanted: Mapping[str, str], found: Mapping[str, str]) -> Iterator[Finding]:
@@ -72,10 +64,9 @@ def _account(evidence: Evidence, desired: Desired) -> Iterator[Finding]:
         return
     state = evidence.account_state
     if account.create and isinstance(state, Mapping):
-        for field, text in account.fields.items():
-            present = state.get({"display_name": "displayName"}.get(field, field)) or ""
-            if present != text:
-                yield _differs("account", f"The account's {field.replace('_', ' ')}", _shown(text), _shown(present))
+        present = {field: state.get({"display_name": "displayName"}.get(field, field)) for field in account.fields}
+        for field, text, found in differences(account.fields, present):
+            yield _differs("account", f"The account's {field.replace('_', ' ')}", _shown(text), _shown(found))
     if evidence.policy is not None:
         bound = {member for each in evidence.policy if each.role == IMPERSONATION_ROLE and not each.conditional
                  for member in each.members}  # fmt: skip
@@ -107,14 +98,15 @@ def _members(what: str, wanted: Iterable[str], bound: set[str]) -> Iterator[Find
 
 
 def _is_ours(member: str, desired: Desired) -> bool:
-    principal = Principal.parse(member)
-    return principal is not None and principal.is_of(desired.pool)
+    return Principal.of_pool(member, desired.pool) is not None
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, empty: str = "none") -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if value else "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or empty
+    return str(value) if value else empty
 
 
 def _differs(link: str, what: str, expected: str, found: str) -> Finding:

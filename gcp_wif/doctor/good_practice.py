@@ -45,8 +45,8 @@ def _grants(evidence: Evidence) -> Iterator[Finding]:
     }
     narrower = f"attribute.{pins[0].name}/ID" if pins else "an attribute that holds an ID"
     for member in (member for each in policies for member in each.members):
-        principal = Principal.parse(member)
-        if principal is None or evidence.pool is None or not principal.is_of(evidence.pool):
+        principal = Principal.of_pool(member, evidence.pool)
+        if principal is None:
             continue
         kind = principal.tail.partition("/")[0]
         if principal.is_whole_pool:

@@ -25,10 +25,10 @@ from typing import NamedTuple
 
 from gcp_wif.errors import InputError
 from gcp_wif.federation.decision import ProviderRules
-from gcp_wif.federation.expressions import MAX_CONDITION, MAX_EXPRESSION
 from gcp_wif.federation.lint import MAX_ATTRIBUTES, lint_provider
 from gcp_wif.issuers import Guard, IssuerProfile, RuleName
 from gcp_wif.issuers.model import cel_text
+from gcp_wif.limits import MAX_CONDITION, MAX_EXPRESSION
 from gcp_wif.manifest import Identity, Manifest, Rule
 from gcp_wif.names import PoolName, Principal
 

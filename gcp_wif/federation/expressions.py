@@ -16,25 +16,18 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gcp_wif.errors import MissingExtraError
+from gcp_wif.limits import MAX_CONDITION
 
 if TYPE_CHECKING:
     from cel_expr_python import cel
 
 __all__ = [
-    "MAX_CONDITION",
-    "MAX_EXPRESSION",
     "Compiled",
     "ExpressionError",
     "compile_expression",
     "extract",
     "pieces",
 ]
-
-MAX_EXPRESSION = 2048
-"""Google's limit for a mapping's expression, in characters."""
-
-MAX_CONDITION = 4096
-"""Google's limit for a condition, in characters."""
 
 _MAX_RESULT = 64 * 1024
 _MAX_JOINED = 1024 * 1024

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from gcp_wif.federation.expressions import MAX_CONDITION, MAX_EXPRESSION, ExpressionError, compile_expression
+from gcp_wif.federation.expressions import ExpressionError, compile_expression
 from gcp_wif.issuers import shared_tenant_claims
+from gcp_wif.limits import MAX_CONDITION, MAX_EXPRESSION
 from gcp_wif.refusals import Refusal, RefusalKind
 
 __all__ = ["MAX_ATTRIBUTES", "ProviderProblem", "is_multi_tenant", "lint_provider"]

@@ -7,7 +7,15 @@ from pathlib import Path
 from gcp_wif.errors import InputError, shown
 from gcp_wif.files.problems import os_problem
 
-__all__ = ["read_bounded"]
+__all__ = ["read_bounded", "read_up_to"]
+
+
+def read_up_to(descriptor: int, most: int) -> bytes:
+    """The next ``most`` bytes of a file, or what it has: one read may give less than there is."""
+    data = b""
+    while len(data) < most and (chunk := os.read(descriptor, most - len(data))):
+        data += chunk
+    return data
 
 
 def read_bounded(path: Path, limit: int, *, origin: str) -> bytes:
@@ -32,9 +40,7 @@ def read_bounded(path: Path, limit: int, *, origin: str) -> bytes:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise InputError(f"{origin}: {path} is not a regular file.", code="WIF307")
-        data = b""
-        while len(data) <= limit and (chunk := os.read(descriptor, limit + 1 - len(data))):
-            data += chunk
+        data = read_up_to(descriptor, limit + 1)
     except OSError as error:
         raise os_problem(error, path, origin, "read") from error
     finally:

@@ -25,6 +25,7 @@ from gcp_wif import limits
 from gcp_wif.errors import InputError
 from gcp_wif.files.folders import Roots, is_at, open_folder
 from gcp_wif.files.problems import os_problem, owner_name, this_user
+from gcp_wif.files.reading import read_up_to
 from gcp_wif.files.staging import Staged, staged
 
 __all__ = [
@@ -266,9 +267,7 @@ def _text(facts: tuple[Fact, ...]) -> bytes:
 
 
 def _read(descriptor: int, path: Path) -> tuple[Fact, ...]:
-    data = b""
-    while len(data) <= limits.MAX_RECEIPT_BYTES and (chunk := os.read(descriptor, 1 << 16)):
-        data += chunk
+    data = read_up_to(descriptor, limits.MAX_RECEIPT_BYTES + 1)
     if not data:
         return ()  # made a moment ago, by a run that was killed
     try:

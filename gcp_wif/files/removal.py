@@ -9,6 +9,7 @@ from gcp_wif import limits
 from gcp_wif.errors import InputError
 from gcp_wif.files.folders import Roots, is_at, open_folder
 from gcp_wif.files.problems import os_problem
+from gcp_wif.files.reading import read_up_to
 from gcp_wif.files.receipt import Fact, sha256
 from gcp_wif.files.staging import sweep
 
@@ -58,7 +59,7 @@ def _why_not_ours(fact: Fact, name: str, folder: int) -> str | None:
     except PermissionError:
         return "it may not be read any more, so it was changed since login wrote it."
     try:
-        data = os.read(descriptor, found.st_size + 1)
+        data = read_up_to(descriptor, found.st_size + 1)
         return None if sha256(data) == fact.sha256 and is_at(descriptor, name, folder) else changed
     finally:
         os.close(descriptor)

@@ -12,6 +12,7 @@ from gcp_wif import limits
 from gcp_wif.errors import InputError
 from gcp_wif.files.folders import folder_of
 from gcp_wif.files.problems import os_problem
+from gcp_wif.files.reading import read_up_to
 from gcp_wif.files.receipt import pause_until
 from gcp_wif.files.staging import staged
 
@@ -113,10 +114,7 @@ def _read_all(descriptor: int, path: Path, origin: str) -> bytes:
             f"{origin}: {path} has {size} bytes, more than {limits.MAX_SHELL_FILE_BYTES}; this is not a shell file.",
             code="WIF307",
         )
-    data = b""
-    while len(data) < size and (chunk := os.read(descriptor, size - len(data))):
-        data += chunk
-    return data
+    return read_up_to(descriptor, size)
 
 
 def _append(descriptor: int, added: bytes) -> None:

@@ -20,13 +20,13 @@ from gcp_wif.job.gsutil import forget_tokens, gsutil_for
 from gcp_wif.job.login_files import config_name, parse_name
 from gcp_wif.job.source import Folder, absolute, choose_source, clean_path, default_path
 from gcp_wif.job.target import Target
+from gcp_wif.limits import LIFETIME_SECONDS
 
 if TYPE_CHECKING:
     from gcp_wif.subject_token import SubjectToken
 
 __all__ = ["Generated", "config_path", "generate"]
 
-_LIFETIME_SECONDS = range(600, 43_201)
 _DEFAULT_MAX_LIFETIME_SECONDS = 3_600
 _TOKEN_TYPE_PREFIX = "urn:ietf:params:"  # noqa: S105 - a type's name
 
@@ -209,9 +209,10 @@ def _lifetime(given: int | None, target: Target) -> tuple[int | None, tuple[str,
     seconds = given if given is not None else target.token_lifetime_seconds
     if seconds is None:
         return None, ()
-    if seconds not in _LIFETIME_SECONDS:
+    if seconds not in LIFETIME_SECONDS:
         raise InputError(
-            f"--service-account-token-lifetime-seconds must lie between 600 and 43200, but is {seconds}.",
+            f"--service-account-token-lifetime-seconds must lie between {LIFETIME_SECONDS[0]} and "
+            f"{LIFETIME_SECONDS[-1]}, but is {seconds}.",
             hint="The unit is seconds; without the flag it is one hour.",
             code="WIF109",
         )

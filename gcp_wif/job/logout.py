@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gcp_wif.ci.export_format import ExportFile, ExportTarget
-from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
 from gcp_wif.errors import InputError
-from gcp_wif.files import Fact, Roots, edit_shared, open_receipt, read_bounded, real_path, remove_proven
+from gcp_wif.files import Fact, Roots, edit_shared, open_receipt, real_path, remove_proven
 from gcp_wif.job.context import Context
+from gcp_wif.job.export import read_config
 from gcp_wif.job.gsutil import forget_tokens, gsutil_for
 
 __all__ = ["LoggedOut", "logout", "logout_all"]
@@ -141,12 +141,11 @@ def _not_ours(config: Path) -> tuple[str, ...]:
         InputError: WIF401 to WIF403, WIF303, WIF307 where it is no credential config, such as a key.
     """
     try:
-        data = read_bounded(config, MAX_CONFIG_BYTES, origin="the credential config")
+        read_config(config)
     except InputError as error:
         if error.code == "WIF306":
             return ()
         raise
-    CredentialConfig.from_json(data, origin=str(config))
     return (
         f"{config} stays, and so does the token file that it names: nothing proves that login wrote them. "
         "Remove them yourself if they are not needed.",

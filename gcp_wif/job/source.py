@@ -16,11 +16,11 @@ from gcp_wif.credential_config import (
 from gcp_wif.errors import InputError, shown
 from gcp_wif.job.flags import SourceFlags
 from gcp_wif.job.login_files import token_name
+from gcp_wif.limits import EXECUTABLE_TIMEOUT_MILLIS
 
 __all__ = ["DEFAULT_FIELD_NAME", "Folder", "SourceChoice", "choose_source"]
 
 DEFAULT_FIELD_NAME = "id_token"
-_TIMEOUT_MILLIS = range(5_000, 120_001)
 
 
 class Folder(NamedTuple):
@@ -210,9 +210,10 @@ def _executable(flags: SourceFlags) -> tuple[ExecutableSource, tuple[str, ...]]:
     if not command.strip() or not command.isprintable():
         raise InputError("--executable-command must name a program.", code="WIF113")
     timeout = flags.executable_timeout_millis or DEFAULT_EXECUTABLE_TIMEOUT_MILLIS
-    if timeout not in _TIMEOUT_MILLIS:
+    if timeout not in EXECUTABLE_TIMEOUT_MILLIS:
         raise InputError(
-            f"--executable-timeout-millis must lie between 5000 and 120000, but is {timeout}.",
+            f"--executable-timeout-millis must lie between {EXECUTABLE_TIMEOUT_MILLIS[0]} and "
+            f"{EXECUTABLE_TIMEOUT_MILLIS[-1]}, but is {timeout}.",
             hint="Every client refuses other values. The unit is milliseconds.",
             code="WIF113",
         )

@@ -15,15 +15,13 @@ from gcp_wif.issuers.checks import check_claims
 from gcp_wif.job.context import Context
 from gcp_wif.job.flags import TokenFlags
 from gcp_wif.job.target import Target
+from gcp_wif.limits import MAX_TOKEN_BYTES, TOKEN_RESPONSE_BYTES
 from gcp_wif.subject_token import (
     JWT_TOKEN_TYPES,
-    MAX_TOKEN_BYTES,
     SubjectToken,
 )
 
 __all__ = ["CheckedToken", "obtain_token", "read_token_file"]
-
-_RESPONSE_BYTES = 1 << 20
 
 
 class CheckedToken(NamedTuple):
@@ -68,7 +66,7 @@ def read_token_file(source: FileSource, *, subject_token_type: str = DEFAULT_TOK
         InputError: WIF306 no file, WIF303 unreadable, WIF307 not a token file, WIF202, WIF203, WIF207 what it holds.
     """
     origin = f"the token file {source.file}"
-    text = _decode(read_bounded(Path(source.file), _RESPONSE_BYTES, origin="the token file"), origin)
+    text = _decode(read_bounded(Path(source.file), TOKEN_RESPONSE_BYTES, origin="the token file"), origin)
     field = source.effective_format.field_name
     if field is not None:
         text = _from_response(text, (field,), origin)
@@ -106,7 +104,7 @@ def _read(flags: TokenFlags, context: Context, target: Target | None) -> tuple[s
     if flags.response is not None:
         origin = f"the response in {flags.response}"
         path = (flags.response_field or "id_token").split(".")
-        data = read_bounded(Path(flags.response), _RESPONSE_BYTES, origin="--token-response")
+        data = read_bounded(Path(flags.response), TOKEN_RESPONSE_BYTES, origin="--token-response")
         return _from_response(_decode(data, origin), path, origin), origin
     if flags.env is not None:
         return _from_variable(flags.env, context), flags.env

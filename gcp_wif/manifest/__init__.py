@@ -15,7 +15,6 @@ Besides the contract's keys these are understood:
 
 from gcp_wif.issuers import Issuer
 from gcp_wif.manifest.model import (
-    MAX_MANIFEST_BYTES,
     Identity,
     ManifestError,
     ManifestProblem,
@@ -26,7 +25,6 @@ from gcp_wif.manifest.model import (
 from gcp_wif.manifest.reader import Manifest
 
 __all__ = [
-    "MAX_MANIFEST_BYTES",
     "Identity",
     "Issuer",
     "Manifest",

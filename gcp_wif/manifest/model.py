@@ -8,7 +8,6 @@ from gcp_wif.errors import InputError
 from gcp_wif.names import PoolId, ProjectId, ProjectNumber, ProviderId, ServiceAccountEmail
 
 __all__ = [
-    "MAX_MANIFEST_BYTES",
     "Identity",
     "ManifestError",
     "ManifestProblem",
@@ -16,9 +15,6 @@ __all__ = [
     "ProviderSpec",
     "Rule",
 ]
-
-MAX_MANIFEST_BYTES = 1_000_000
-"""The largest manifest that is read; one of 200 identities has about 50 KB."""
 
 
 class ManifestProblem(NamedTuple):

@@ -9,9 +9,14 @@ from urllib.parse import urlsplit
 from gcp_wif.errors import shown
 from gcp_wif.install import is_command
 from gcp_wif.issuers import FALLBACK, Issuer, IssuerProfile, kinds, profile
-from gcp_wif.limits import MAX_MANIFEST_PROBLEMS, MAX_TOML_KEY_PARTS
-from gcp_wif.manifest.model import (
+from gcp_wif.limits import (
+    LIFETIME_SECONDS,
+    MAX_EXPRESSION,
     MAX_MANIFEST_BYTES,
+    MAX_MANIFEST_PROBLEMS,
+    MAX_TOML_KEY_PARTS,
+)
+from gcp_wif.manifest.model import (
     Identity,
     ManifestError,
     ManifestProblem,
@@ -30,7 +35,6 @@ _PRINCIPAL = re.compile(r"(?:subject|group|attribute\.[a-z0-9_]{1,100})/(.+)", r
 _TARGET = re.compile(r"(?:google|attribute)\..+")
 _KEY_PART = r"""(?:[A-Za-z0-9_-]++|(?<!\\)"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
 _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_KEY_PART}(?:[ \t]*+\.[ \t]*+{_KEY_PART}){{{MAX_TOML_KEY_PARTS},}}")
-_LONGEST_EXPRESSION = 2048
 
 _TOP = ("version", "install", "issuer", "pool", "provider", "identities")
 _ISSUER = ("kind", "url", "audience")
@@ -229,8 +233,8 @@ class _Reader(RuleReader):
                 key = f"provider.attribute_mapping.{target}"
                 if not _TARGET.fullmatch(target):
                     self._say(key, "is not a valid target: google.subject, google.groups or attribute.NAME.")
-                elif not isinstance(expression, str) or not 0 < len(expression) <= _LONGEST_EXPRESSION:
-                    self._say(key, f"must be a CEL expression in quotes, of at most {_LONGEST_EXPRESSION} characters.")
+                elif not isinstance(expression, str) or not 0 < len(expression) <= MAX_EXPRESSION:
+                    self._say(key, f"must be a CEL expression in quotes, of at most {MAX_EXPRESSION} characters.")
                 elif target in found:
                     self._say(key, "is given twice.", "WIF705")
                 else:
@@ -272,8 +276,9 @@ class _Reader(RuleReader):
                 self._say(f"{key}.roles", f"{shown(role)} is not a valid role: roles/NAME or projects/ID/roles/NAME.")
         project = self._project(table, key, account, needed=bool(direct or create or roles))
         lifetime = table.get("token_lifetime_seconds")
-        if lifetime is not None and (type(lifetime) is not int or not 600 <= lifetime <= 43_200):
-            self._say(f"{key}.token_lifetime_seconds", "must be a number of seconds from 600 to 43200.")
+        if lifetime is not None and (type(lifetime) is not int or lifetime not in LIFETIME_SECONDS):
+            least, most = LIFETIME_SECONDS[0], LIFETIME_SECONDS[-1]
+            self._say(f"{key}.token_lifetime_seconds", f"must be a number of seconds from {least} to {most}.")
         own_lifted = self._lifted(table, key, kind, lifted)
         allow = self._rules(table, key, kind, issuer)
         principals = self._texts(table, f"{key}.principals")

@@ -115,8 +115,8 @@ class _Import:
     def _ours(self, policy: Policy, where: str) -> Iterator[tuple[str, Principal]]:
         """The roles of principals of the pool, those for everybody and under a condition aside, which are noted."""
         for role, member, condition in sorted(grants_of(policy), key=str):
-            principal = Principal.parse(member)
-            if principal is None or not principal.is_of(self._name.pool):
+            principal = Principal.of_pool(member, self._name.pool)
+            if principal is None:
                 continue
             if condition is not None:
                 self._notes.append(f"Not taken over: a conditional binding of {role} on {where}.")

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from google.iam.v1 import policy_pb2
 
-from gcp_wif.desired import Condition, Desired, DesiredAccount, Grant, project_resource
+from gcp_wif.desired import Condition, Desired, DesiredAccount, Grant, differences, leaves, project_resource
 from gcp_wif.errors import RefusedError
 from gcp_wif.names import Principal
 from gcp_wif.provisioning.changes import AccountState, Change, FieldChange, Observed, Plan, PolicyChange, ResourceChange
@@ -113,11 +113,7 @@ def resource_change(
     if observed is None:
         made = tuple(FieldChange(name, None, value) for name, value in wanted.items() if value not in _NOTHING)
         return ResourceChange(kind, name, "create", made)
-    fields = tuple(
-        FieldChange(leaf, present, value)
-        for leaf, value in wanted.items()
-        if not _same(leaf, present := _leaf(observed, leaf, value), value)
-    )
+    fields = _field_changes(wanted, leaves(observed))
     if observed.get("state") == "DELETED":
         return ResourceChange(kind, name, "undelete", fields)
     return ResourceChange(kind, name, "update", fields) if fields else None
@@ -130,11 +126,7 @@ def account_change(wanted: DesiredAccount, observed: AccountState | None) -> Res
     if observed is None:
         made = tuple(FieldChange(name, None, text) for name, text in wanted.fields.items() if text)
         return ResourceChange("account", wanted.email, "create", made)
-    fields = tuple(
-        FieldChange(name, observed.fields.get(name, ""), text)
-        for name, text in wanted.fields.items()
-        if observed.fields.get(name, "") != text
-    )
+    fields = _field_changes(wanted.fields, observed.fields)
     return ResourceChange("account", wanted.email, "update", fields) if fields else None
 
 
@@ -244,22 +236,11 @@ def _is_ours(grant: Grant, resource: str, desired: Desired) -> bool:
 
 
 def _is_our_principal(grant: Grant, desired: Desired) -> bool:
-    principal = Principal.parse(grant.member)
-    return principal is not None and principal.is_of(desired.pool)
+    return Principal.of_pool(grant.member, desired.pool) is not None
 
 
-def _leaf(document: Mapping[str, Any], leaf: str, like: Any) -> Any:
-    """A leaf of a REST resource; where it is absent, the empty value of the kind of ``like``."""
-    found: Any = document
-    for name in leaf.split("."):
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return type(like)() if found is None else found
-
-
-def _same(leaf: str, present: Any, wanted: Any) -> bool:
-    if leaf == "oidc.allowedAudiences":  # a set in all but its JSON
-        return sorted(present) == sorted(wanted)
-    return bool(present == wanted)
+def _field_changes(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[FieldChange, ...]:
+    return tuple(FieldChange(each.field, each.found, each.wanted) for each in differences(wanted, found))
 
 
 def _order(grant: Grant) -> tuple[str, str, str]:
@@ -275,8 +256,8 @@ def _warnings(desired: Desired, observed: Observed, *, prune: bool) -> tuple[str
     found = list(desired.warnings)
     for resource, policy in observed.policies.items():
         for grant in sorted(grants_of(policy), key=_order):
-            principal = Principal.parse(grant.member)
-            if principal is not None and principal.is_of(desired.pool) and principal.is_whole_pool:
+            principal = Principal.of_pool(grant.member, desired.pool)
+            if principal is not None and principal.is_whole_pool:
                 found.append(
                     f"EVERY identity of the pool has {grant.role} on {resource}: whoever the provider admits, now or "
                     "later. " + ("--prune revokes it." if not prune else "It is revoked.")

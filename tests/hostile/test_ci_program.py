@@ -11,7 +11,7 @@ import pytest
 
 from gcp_wif.ci.asking import ask_program, run_program
 from gcp_wif.errors import InputError, UnavailableError
-from gcp_wif.subject_token import MAX_TOKEN_BYTES
+from gcp_wif.limits import MAX_TOKEN_BYTES
 
 SECRET = "eyJ0b3Atc2VjcmV0.eyJhIjoxfQ.c2ln"
 

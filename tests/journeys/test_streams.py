@@ -48,7 +48,7 @@ class TestReportsGoToStdout:
 
     def test_check(self, admin: Any) -> None:
         done = admin("check", "gcp-wif.toml")
-        assert (done.stdout, done.stderr) == ("1 files, 0 findings\n", "")
+        assert (done.stdout, done.stderr) == ("1 file, 0 findings\n", "")
 
     def test_verify(self, cli: Any, google: Any) -> None:
         assert cli("generate", **google.job()).returncode == 0

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcp_wif.manifest import MAX_MANIFEST_BYTES, Manifest, ManifestError, Rule
+from gcp_wif.limits import MAX_MANIFEST_BYTES
+from gcp_wif.manifest import Manifest, ManifestError, Rule
 
 ORG = "8f3c1d52-1111-4222-8333-444455556666"
 PROJECT, OTHER = "1b7e2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b", "77aa2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b"

@@ -41,7 +41,7 @@ POLICY_FIELDS: Mapping[str, Field] = {
     "bindings": Field("messages", message=_BINDING),
     "auditConfigs": Field("foreign"),
 }
-"""``google.iam.v1.PolicyState``."""
+"""``google.iam.v1.Policy``."""
 
 
 @dataclass

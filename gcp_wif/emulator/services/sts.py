@@ -18,9 +18,10 @@ from gcp_wif.emulator.model.token_issuer import JWS, uploaded_keys
 from gcp_wif.emulator.services.gateway import Answer, Call
 from gcp_wif.errors import GcpWifError
 from gcp_wif.federation import ProviderRules, check_token, evaluate
+from gcp_wif.limits import MAX_TOKEN_BYTES
 from gcp_wif.names import ProviderName
 from gcp_wif.refusals import Refusal, RefusalKind
-from gcp_wif.subject_token import JWT_TOKEN_TYPES, MAX_TOKEN_BYTES
+from gcp_wif.subject_token import JWT_TOKEN_TYPES
 
 __all__ = ["exchange", "introspect"]
 
@@ -152,7 +153,7 @@ def _keys(call: Call, rules: ProviderRules) -> KeySet:
         try:
             return uploaded_keys(rules.uploaded_keys)
         except ValueError:
-            # IAM takes no such JWKS, but `State.provision` does.
+            # IAM takes no such JWKS, but `Emulator.provision` does.
             raise StsError.of(Refusal.of(RefusalKind.ISSUER_UNREACHABLE)) from None
     if {rules.issuer, urlsplit(rules.issuer).hostname} & call.state.settings.unreachable_issuers:
         raise StsError.of(Refusal.of(RefusalKind.ISSUER_UNREACHABLE))

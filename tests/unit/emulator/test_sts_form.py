@@ -9,7 +9,7 @@ from google_setup import Google
 
 from gcp_wif.emulator.model.errors import StsError
 from gcp_wif.emulator.services.sts import _parse
-from gcp_wif.subject_token import MAX_TOKEN_BYTES
+from gcp_wif.limits import MAX_TOKEN_BYTES
 
 
 def answer(google: Google, path: str = "token", **changes: str | None) -> requests.Response:

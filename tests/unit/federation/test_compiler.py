@@ -9,8 +9,8 @@ from rules import CLAIMS, IDENTITIES, C, P, admitted, circleci_claims, expected,
 
 from gcp_wif.errors import InputError
 from gcp_wif.federation import compile_manifest, evaluate
-from gcp_wif.federation.expressions import MAX_CONDITION
 from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
+from gcp_wif.limits import MAX_CONDITION
 
 
 @given(IDENTITIES, st.lists(CLAIMS, min_size=1, max_size=6))
