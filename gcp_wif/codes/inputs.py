@@ -296,4 +296,16 @@ INPUTS = (
         ("Give a short name, such as that of the identity in the manifest: --name deploy",),
         INPUT,
     ),
+    Code(
+        "WIF132",
+        "Several things are missing",
+        "More than one thing that the command needs is not there: values that no flag or variable gives, the token, or "
+        "a file for the exports. Outside a CI job all of these are missing.",
+        (
+            "Each is named in the message with its own code; `gcp-wif doctor --explain CODE` says more about it.",
+            "Where all are missing, the command does not run in a job, or `sudo` or `docker run` took the variables "
+            "away.",
+        ),
+        INPUT,
+    ),
 )

@@ -18,14 +18,14 @@ from gcp_wif.job.context import Context
 from gcp_wif.job.flags import GenerateFlags
 from gcp_wif.job.gsutil import forget_tokens, gsutil_for
 from gcp_wif.job.login_files import config_name, parse_name
-from gcp_wif.job.source import Folder, absolute, choose_source, clean_path, default_path
+from gcp_wif.job.source import Folder, SourceChoice, absolute, choose_source, clean_path, default_path
 from gcp_wif.job.target import Target
 from gcp_wif.limits import LIFETIME_SECONDS
 
 if TYPE_CHECKING:
     from gcp_wif.subject_token import SubjectToken
 
-__all__ = ["Generated", "config_path", "generate"]
+__all__ = ["Generated", "config_path", "generate", "places"]
 
 _DEFAULT_MAX_LIFETIME_SECONDS = 3_600
 _TOKEN_TYPE_PREFIX = "urn:ietf:params:"  # noqa: S105 - a type's name
@@ -97,9 +97,7 @@ def generate(
         InputError: any of the codes of target, source, token and files; nothing was written.
         UnavailableError: WIF603 where the CI system gives no token; nothing was written.
     """
-    output = config_path(flags.output_file, context, flags.name)
-    folder = _folder(context) if flags.path_in_container is None else Folder(str(output.parent), "--output-file")
-    choice = choose_source(flags.source, folder=folder, cwd=context.cwd, keep_path=flags.config_only, name=flags.name)
+    output, choice = places(flags, context)
     container = choose_container(flags, output, choice.source, target)
     token_type = _token_type(flags.subject_token_type)
     lifetime, warnings = _lifetime(flags.lifetime_seconds, target)
@@ -138,6 +136,19 @@ def generate(
     receipt_for = None if flags.config_only else output
     warnings += write_private(files, context.roots, receipt_for=receipt_for, project=named)
     return Generated(output, token_path, config, warnings, token, container)
+
+
+def places(flags: GenerateFlags, context: Context) -> tuple[Path, SourceChoice]:
+    """Where the credential config goes, and its source.
+
+    Raises:
+        InputError: as `config_path` and `choose_source`.
+    """
+    output = config_path(flags.output_file, context, flags.name)
+    folder = _folder(context) if flags.path_in_container is None else Folder(str(output.parent), "--output-file")
+    return output, choose_source(
+        flags.source, folder=folder, cwd=context.cwd, keep_path=flags.config_only, name=flags.name
+    )
 
 
 def _beside(output: Path, container: Container | None, context: Context) -> dict[Path, bytes]:

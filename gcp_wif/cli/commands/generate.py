@@ -2,6 +2,7 @@
 
 from gcp_wif.cli.command import CommonOptions, command, endpoints, terminal
 from gcp_wif.cli.job_steps import run_generate
+from gcp_wif.cli.missing import all_missing, lacks_of_generate
 from gcp_wif.cli.options import (
     CiOptions,
     ConfigFileOptions,
@@ -44,5 +45,7 @@ def main(
     out, context = terminal(common), ci.context()
     where = endpoints(context, out, config.universe_domain)
     groups = (options, config, token, named, container)
-    _, document = run_generate(choose_target(target, context), groups, where, context, out)
+    lacks = lacks_of_generate(options.flags(*groups[1:]), context)
+    with all_missing(lambda: choose_target(target, context), *lacks):
+        _, document = run_generate(choose_target(target, context), groups, where, context, out)
     out.data(document)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gcp_wif.ci.export_format import ExportFile, ExportOutput
+from gcp_wif.ci.export_format import ExportFile, ExportOutput, ExportTarget
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
 from gcp_wif.cli.job_steps import (
     check_stdout,
@@ -17,6 +17,7 @@ from gcp_wif.cli.job_steps import (
     verified_lines,
     verify_document,
 )
+from gcp_wif.cli.missing import all_missing, lacks_of_generate
 from gcp_wif.cli.options import (
     CiOptions,
     ConfigFileOptions,
@@ -92,18 +93,22 @@ def main(
             hint="The container gets its variables from a file beside the credential config, with --env-file.",
             code="WIF110",
         )
-    # All refused before anything is written.
-    sink = None if container.path_in_container is not None else export_target(export.to, context)
-    check_stdout(sink, common)
     where = endpoints(context, out, config.universe_domain)
-    chosen = choose_target(target, context)
     allow = executable.allow_executable
+    groups = (options, config, token, named, container)
 
     def usable(made: CredentialConfig) -> TrustedConfig:
         return judge(made, where, context.program, allow_executable=allow)
 
-    groups = (options, config, token, named, container)
-    written, generated = run_generate(chosen, groups, where, context, out, usable)
+    def sink_of_exports() -> ExportTarget | None:
+        return None if container.path_in_container is not None else export_target(export.to, context)
+
+    lacks = lacks_of_generate(options.flags(*groups[1:]), context)
+    with all_missing(sink_of_exports, lambda: choose_target(target, context), *lacks):
+        sink = sink_of_exports()  # refused before anything is written
+        check_stdout(sink, common)
+        chosen = choose_target(target, context)
+        written, generated = run_generate(chosen, groups, where, context, out, usable)
     wanted = exports(
         written.config_path,
         chosen.project,
