@@ -94,6 +94,7 @@ def login(
         UnavailableError: no answer.
     """
     from gcp_wif.ci.export_format import ExportFile
+    from gcp_wif.files import check_shared
     from gcp_wif.job.export import export, export_target, exports, gsutil_search_path, unexport
     from gcp_wif.job.generate import generate
     from gcp_wif.job.trusted_config import judge
@@ -111,16 +112,19 @@ def login(
         output_file=_text(config_path),
         name=name,
     )
+    sink = None
+    if export_to is not None:
+        sink = export_target(os.fspath(Path(context.cwd, export_to)), context)
+        if isinstance(sink, ExportFile):
+            check_shared(sink.path, origin="the shell file")  # before anything is written
     written = generate(
         target, wanted, endpoints, context, lambda made: judge(made, endpoints, None, allow_executable=False)
     )
     gsutil = gsutil_search_path(written.config_path, context)
     variables = exports(written.config_path, target.project, executables=False, boto_path=gsutil)
     exported = None
-    if export_to is not None:
-        sink = export_target(os.fspath(Path(context.cwd, export_to)), context)
-        if isinstance(sink, ExportFile):  # a path never means the output
-            exported = export(written.config_path, variables, sink, context.environ)
+    if isinstance(sink, ExportFile):  # a path never means the output
+        exported = export(written.config_path, variables, sink, context.environ)
     verified = None
     try:
         verified = prove(written.config_path, endpoints, context) if verify else None

@@ -24,7 +24,7 @@ def all_missing(*checks: Callable[[], object]) -> Iterator[None]:
         checks: each looks for one thing, writes nothing and asks nobody.
 
     Raises:
-        InputError: where more than one thing is missing, the code that all share, else WIF132; or what the block raised.
+        InputError: where several things are missing, the code that all share, else WIF132; or what the block raised.
     """
     try:
         yield

@@ -32,6 +32,7 @@ from gcp_wif.cli.options import (
 from gcp_wif.cli.targets import choose_target
 from gcp_wif.credential_config import CredentialConfig
 from gcp_wif.errors import InputError, RefusedError
+from gcp_wif.files import check_shared
 from gcp_wif.job.export import export_target, exports, gsutil_search_path
 from gcp_wif.job.trusted_config import TrustedConfig, judge
 
@@ -101,7 +102,10 @@ def main(
         return judge(made, where, context.program, allow_executable=allow)
 
     def sink_of_exports() -> ExportTarget | None:
-        return None if container.path_in_container is not None else export_target(export.to, context)
+        found = None if container.path_in_container is not None else export_target(export.to, context)
+        if isinstance(found, ExportFile):
+            check_shared(found.path, origin="the shell file")
+        return found
 
     lacks = lacks_of_generate(options.flags(*groups[1:]), context)
     with all_missing(sink_of_exports, lambda: choose_target(target, context), *lacks):
