@@ -74,6 +74,10 @@ class OutputFormat(ABC):
     def unset(self) -> bytes:
         """What ends them, on standard output."""
 
+    def left_over(self, names: tuple[str, ...]) -> bytes:
+        """What ends these alone, on standard output; empty where the format cannot."""
+        return b""
+
 
 class ExportFile(NamedTuple):
     """The file that the exports of a job go to.

@@ -74,7 +74,11 @@ class _ShellFormat(FileFormat, OutputFormat):
 
     def unset(self) -> bytes:
         """For ``eval`` in a shell that has them."""
-        return b"unset " + " ".join(VARIABLES).encode() + b"\n"
+        return self.left_over(VARIABLES)
+
+    def left_over(self, names: tuple[str, ...]) -> bytes:
+        """For ``eval``, as well."""
+        return b"unset " + " ".join(names).encode() + b"\n" if names else b""
 
 
 SHELL = _ShellFormat()

@@ -18,7 +18,7 @@ from gcp_wif.ci.export_format import (
     block_removed,
 )
 from gcp_wif.ci.shell_format import SHELL
-from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig
+from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig, ExecutableSource
 from gcp_wif.errors import InputError
 from gcp_wif.files import Roots, edit_shared, named_project, read_bounded
 from gcp_wif.job.context import Context
@@ -34,6 +34,7 @@ __all__ = [
     "export_target",
     "exports",
     "gsutil_search_path",
+    "printed",
     "project_of",
     "read_config",
     "unexport",
@@ -123,6 +124,41 @@ def export_target(to: str | None, context: Context) -> ExportTarget:
             code="WIF308",
         )
     return own
+
+
+def printed(config: Path, wanted: tuple[Export, ...], target: ExportOutput, context: Context) -> bytes:
+    """The exports for standard output; what an earlier login has set in this shell counts for nothing.
+
+    Args:
+        config: the credential config that they name.
+        wanted: what `exports` makes of it.
+        target: the format.
+        context: the job's, with the variables of this shell.
+    """
+    earlier = _of_earlier_login(config, context)
+    names = {each.name for each in wanted}
+    environ = {name: value for name, value in context.environ.items() if name not in earlier}
+    return target.format.left_over(tuple(name for name in earlier if name not in names)) + target.format.printed(
+        wanted, environ
+    )
+
+
+def _of_earlier_login(config: Path, context: Context) -> tuple[str, ...]:
+    """The variables of this shell that have the values of an earlier login, by the config that the shell names."""
+    named = context.environ.get(CREDENTIALS_VARIABLES[0], "")
+    if not named.startswith("/") or Path(named) == config:
+        return ()
+    try:
+        earlier = read_config(Path(named))
+    except InputError:
+        return ()
+    set_by_it = exports(
+        Path(named),
+        project_of(earlier, Path(named), context.roots),
+        executables=isinstance(earlier.source, ExecutableSource),
+        boto_path=context.environ.get(GSUTIL_VARIABLE) if gsutil_search_path(Path(named), context) else None,
+    )
+    return tuple(each.name for each in set_by_it if context.environ.get(each.name) == each.value)
 
 
 def gsutil_search_path(config: Path, context: Context) -> str | None:

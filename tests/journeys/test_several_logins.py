@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from gcp_wif.ci.export_format import VARIABLES
 from gcp_wif.issuers.circleci import SAMPLE_PROJECT as PROJECT_ID
 from gcp_wif.names import Principal
 
+PROJECT = "GOOGLE_CLOUD_PROJECT"
 OTHER = "reader@acme-staging.iam.gserviceaccount.com"
 
 
@@ -103,6 +105,30 @@ class TestBesideEachOther:
         assert cli("export", "--name", "b", **job).returncode == 0
         assert Path(cli.env["BASH_ENV"]).read_bytes() == lines
 
+    def test_eval_chooses_between_them_in_one_shell(self, cli, job, login) -> None:
+        """A project that the shell has from the other login gives way; one that somebody else has set does not."""
+        login(ACCOUNT, "--name", "a", "--project-id", "acme-first")
+        login(OTHER, "--name", "b")
+        login("direct", "--name", "c")
+        Path(cli.env["BASH_ENV"]).unlink()
+        program = f"{sys.executable} -m gcp_wif export --to stdout --name"
+        shown = f'echo "$GOOGLE_APPLICATION_CREDENTIALS ${{{PROJECT}-none}} ${{BOTO_PATH##*:}}"'
+        script = "; ".join(f'eval "$({program} {name})" && {shown}' for name in "abcab")
+        projects = {"a": "acme-first", "b": "acme-staging", "c": "none"}
+        for theirs in (None, "theirs"):  # which the first one replaces, as its login named the project
+            env = cli.env | job | ({PROJECT: theirs} if theirs else {})
+            done = subprocess.run(
+                ["dash", "-c", script], env=env, capture_output=True, text=True, timeout=120, check=True
+            )
+            assert done.stdout.splitlines() == [
+                f"{config(cli, name)} {projects[name]} {config(cli, name)}.boto" for name in "abcab"
+            ]
+        kept = subprocess.run(
+            ["dash", "-c", f'eval "$({program} b)" && {shown}'], env=cli.env | job | {PROJECT: "theirs"},
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        assert kept.stdout.split()[1] == "theirs"
+
     def test_nothing_of_the_earlier_login_counts_for_the_next_one(self, cli, login) -> None:
         """A login without a project does not get the earlier one's: its project is unset."""
         login(ACCOUNT, "--name", "a", "--project-id", "acme-first")
@@ -184,3 +210,14 @@ def test_logout_for_a_shell_that_has_another_login(cli, login) -> None:
     assert (done.returncode, done.stdout) == (0, "")
     assert "stay" in done.stderr
     assert cli("logout", "--name", "b", "--to", "stdout", **held).stdout.startswith("unset ")
+
+
+def test_verify_and_the_doctor_look_at_the_login_that_is_named(cli, job, login, google) -> None:
+    login(ACCOUNT, "--name", "a")
+    assert ACCOUNT in cli("verify", "--name", "a", **job).stdout
+    missing = cli("verify", **job)
+    assert (missing.returncode, "WIF306" in missing.stderr) == (2, True)
+    google.provision(condition="false")
+    done = cli("doctor", "--name", "a", "--json", **job)
+    assert ACCOUNT in done.stdout
+    assert ACCOUNT not in cli("doctor", "--json", **job).stdout

@@ -3,6 +3,7 @@
 Where it cannot work, the exit code is 2, the error says what to do, and nothing is written.
 """
 
+import json
 import os
 import shlex
 import shutil
@@ -319,3 +320,48 @@ class TestTheShellFile:
             )  # fmt: skip
             assert (done.returncode, "error WIF303" in done.stderr, left(home)) == (2, True, [])
             assert "belongs to user root" in done.stderr
+
+
+class TestPathInContainer:
+    FLAG = "--path-in-container=/creds"
+
+    @pytest.mark.parametrize(
+        ("flags", "says"),
+        [
+            ((), "needs --output-file"),
+            (("--output-file=x/c", "--credential-source-file=y/t"), "needs the token file in the folder"),
+            (("--output-file=x/c", "--executable-command=/p"), "is for a token file that is written here"),
+            (("--output-file=x/c", "--credential-source-url=https://a.example"), "is for a token file"),
+            (("--output-file=x/c", "--config-only"), "is for a token file that is written here"),
+            (("--name=a",), "needs --output-file"),
+        ],
+    )
+    def test_what_does_not_go_together(self, cli, job, tmp_path: Path, flags: tuple[str, ...], says: str) -> None:
+        cli.cwd = tmp_path
+        done = cli("generate", self.FLAG, *flags, **job)
+        assert (done.returncode, "error WIF110" in done.stderr, says in done.stderr) == (2, True, True), done.stderr
+        assert left(tmp_path) == []
+
+    def test_login_has_no_exports_of_its_own(self, cli, job, tmp_path: Path) -> None:
+        both = cli("login", self.FLAG, f"--output-file={tmp_path}/x/c", "--to=stdout", **job)
+        assert (both.returncode, "WIF110" in both.stderr, left(tmp_path)) == (2, True, [])
+        done = cli("login", self.FLAG, f"--output-file={tmp_path}/x/c", "--json", **job)
+        result = json.loads(done.stdout)
+        assert (result["export"], result["generate"]["env_file"]) == (None, f"{tmp_path}/x/c.env")
+        assert left(tmp_path / "x") == ["c", "c.env", "oidc_token"]
+        assert {stat.S_IMODE(each.stat().st_mode) for each in (tmp_path / "x").iterdir()} == {0o600}
+        assert json.loads((tmp_path / "x" / "c").read_text())["credential_source"] == {"file": "/creds/oidc_token"}
+
+    def test_only_the_path_differs(self, cli, job, tmp_path: Path) -> None:
+        path = f"--output-file={tmp_path}/x/c"
+        assert cli("generate", self.FLAG, path, **job).returncode == 0
+        seen = (tmp_path / "x" / "c").read_text()
+        assert cli("generate", path, f"--credential-source-file={tmp_path}/x/oidc_token", **job).returncode == 0
+        assert (tmp_path / "x" / "c").read_text() == seen.replace("/creds/", f"{tmp_path}/x/")
+
+    def test_verify_and_export_on_the_machine_say_what_is_missing(self, cli, job, tmp_path: Path) -> None:
+        path = f"--output-file={tmp_path}/x/c"
+        assert cli("login", self.FLAG, path, **job).returncode == 0
+        assert "WIF306" in cli("verify", path, **job).stderr
+        assert "WIF110" in cli("verify", path, "--path-in-container=/other", **job).stderr
+        assert "Was it written for a container" in cli("export", path, **job).stderr

@@ -1,5 +1,6 @@
 """`gcp-wif export`."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -8,7 +9,8 @@ from gcp_wif.ci.export_format import ExportOutput
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
 from gcp_wif.cli.job_steps import check_stdout, export_document, run_export, say_how_to_source
 from gcp_wif.cli.options import CiOptions, ConfigFileOptions, ExecutableOptions, ExportOptions, NameOptions
-from gcp_wif.job.export import export_target, exports, gsutil_search_path, project_of
+from gcp_wif.credential_config import FileSource
+from gcp_wif.job.export import export_target, exports, gsutil_search_path, printed, project_of
 from gcp_wif.job.generate import config_path
 from gcp_wif.job.target import ProjectChoice
 from gcp_wif.job.trusted_config import read_trusted
@@ -43,12 +45,18 @@ def main(
     where = endpoints(context, out, chosen.universe_domain)
     config = config_path(chosen.output_file, context, named.name)
     trusted = read_trusted(config, where, context.program, allow_executable=executable.allow_executable)
+    source = trusted.config.source
+    if isinstance(source, FileSource) and source.file.startswith("/") and not os.path.lexists(source.file):
+        out.warn(
+            f"The token file {source.file}, which the config names, is not here: no client can use the config. Was it "
+            "written for a container, with --path-in-container?"
+        )
     project = project_of(trusted.config, config, context.roots)
     if options.project_id is not None:
         project = ProjectChoice(ProjectId.parse(options.project_id, origin="--project-id"), explicit=True)
     wanted = exports(config, project, executables=trusted.executables, boto_path=gsutil_search_path(config, context))
     if isinstance(target, ExportOutput):
-        out.raw(target.format.printed(wanted, context.environ))
+        out.raw(printed(config, wanted, target, context))
         return
     done = run_export(config, wanted, target, context, out)
     say_how_to_source(done, target, context, out)

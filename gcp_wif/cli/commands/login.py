@@ -33,7 +33,7 @@ from gcp_wif.cli.targets import choose_target
 from gcp_wif.credential_config import CredentialConfig
 from gcp_wif.errors import InputError, RefusedError
 from gcp_wif.files import check_shared
-from gcp_wif.job.export import export_target, exports, gsutil_search_path
+from gcp_wif.job.export import export_target, exports, gsutil_search_path, printed
 from gcp_wif.job.trusted_config import TrustedConfig, judge
 
 __all__ = ["main"]
@@ -141,7 +141,7 @@ def main(
         for line in verified_lines(verified):
             out.say(line)
     if isinstance(sink, ExportOutput):  # last, so that `eval` gets nothing from a login that is refused
-        out.raw(sink.format.printed(wanted, context.environ))
+        out.raw(printed(written.config_path, wanted, sink, context))
         return
     if isinstance(sink, ExportFile) and exported is not None:
         say_how_to_source(exported, sink, context, out)
