@@ -139,6 +139,29 @@ class TestBesideEachOther:
         assert cli("logout", "--all").returncode == 0
         assert Path(cli.env["BASH_ENV"]).read_bytes() == b""
 
+    def test_logins_side_by_side_lose_nothing(self, cli, job) -> None:
+        """Four processes at once: each login's lines are whole, whichever comes last."""
+        names = "abcd"
+        command = [sys.executable, "-m", "gcp_wif", "login", "--no-verify", "--service-account", ACCOUNT, "--name"]
+        running = [
+            subprocess.Popen([*command, name], env=cli.env | job, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            for name in names
+        ]
+        assert [each.wait(timeout=120) for each in running] == [0] * 4
+        for index in range(len(names)):
+            last = Path(variables(cli)["GOOGLE_APPLICATION_CREDENTIALS"]).stem[-1]
+            assert variables(cli) == dict.fromkeys(
+                ("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT", "GCLOUD_PROJECT"), "acme-prod"
+            ) | {
+                "GOOGLE_APPLICATION_CREDENTIALS": config(cli, last),
+                "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": config(cli, last),
+                "BOTO_PATH": f"/etc/boto.cfg:~/.boto:{config(cli, last)}.boto",
+            }
+            done = cli("logout", "--name", last, "--json")
+            assert len(json.loads(done.stdout)["remaining"]) == len(names) - 1 - index
+        assert Path(cli.env["BASH_ENV"]).read_bytes() == b""
+        assert list(cli.home.iterdir()) == []
+
     def test_a_login_without_a_name_and_one_with_a_path(self, cli, job, login) -> None:
         login(ACCOUNT)
         login(OTHER, "--output-file", f"{cli.home}/deep/b.json", "--credential-source-file", f"{cli.home}/deep/b")
@@ -215,8 +238,11 @@ def test_logout_for_a_shell_that_has_another_login(cli, login) -> None:
 def test_verify_and_the_doctor_look_at_the_login_that_is_named(cli, job, login, google) -> None:
     login(ACCOUNT, "--name", "a")
     assert ACCOUNT in cli("verify", "--name", "a", **job).stdout
-    missing = cli("verify", **job)
-    assert (missing.returncode, "WIF306" in missing.stderr) == (2, True)
+    for command in ("verify", "export"):
+        for flags in ((), ("--name", "b")):
+            missing = cli(command, *flags, **job)
+            assert (missing.returncode, "error WIF306" in missing.stderr) == (2, True)
+            assert "Say which one is meant: --name a\n" in missing.stderr
     google.provision(condition="false")
     done = cli("doctor", "--name", "a", "--json", **job)
     assert ACCOUNT in done.stdout

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 
 from gcp_wif.ci.export_format import ExportOutput
+from gcp_wif.cli.chosen_config import chosen_config
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
 from gcp_wif.cli.job_steps import check_stdout, export_document, run_export, say_how_to_source
 from gcp_wif.cli.options import CiOptions, ConfigFileOptions, ExecutableOptions, ExportOptions, NameOptions
 from gcp_wif.credential_config import FileSource
 from gcp_wif.job.export import export_target, exports, gsutil_search_path, printed, project_of
-from gcp_wif.job.generate import config_path
 from gcp_wif.job.target import ProjectChoice
 from gcp_wif.job.trusted_config import read_trusted
 from gcp_wif.names import ProjectId
@@ -43,7 +43,7 @@ def main(
     target = export_target(sink.to, context)
     check_stdout(target, common)
     where = endpoints(context, out, chosen.universe_domain)
-    config = config_path(chosen.output_file, context, named.name)
+    config = chosen_config(chosen, named, context)
     trusted = read_trusted(config, where, context.program, allow_executable=executable.allow_executable)
     source = trusted.config.source
     if isinstance(source, FileSource) and source.file.startswith("/") and not os.path.lexists(source.file):

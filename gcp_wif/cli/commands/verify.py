@@ -1,9 +1,9 @@
 """`gcp-wif verify`."""
 
+from gcp_wif.cli.chosen_config import chosen_config
 from gcp_wif.cli.command import CommonOptions, command, endpoints, terminal
 from gcp_wif.cli.job_steps import run_verify, verified_lines, verify_document
 from gcp_wif.cli.options import CiOptions, ConfigFileOptions, ContainerOptions, ExecutableOptions, NameOptions
-from gcp_wif.job.generate import config_path
 
 __all__ = ["main"]
 
@@ -24,7 +24,7 @@ def main(
     """
     out, context = terminal(common), ci.context()
     where = endpoints(context, out, config.universe_domain)
-    path = config_path(config.output_file, context, named.name)
+    path = chosen_config(config, named, context)
     done = run_verify(
         path,
         where,
