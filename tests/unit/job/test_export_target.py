@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gcp_wif import ci
-from gcp_wif.ci.export_format import Export, ExportFile, ExportOutput, FileFormat
+from gcp_wif.ci.export_format import CREDENTIALS_VARIABLES, Export, ExportFile, ExportOutput, FileFormat
 from gcp_wif.ci.model import CiSystem
 from gcp_wif.ci.shell_format import SHELL
 from gcp_wif.errors import InputError
@@ -57,3 +57,11 @@ def test_where_there_is_none_the_system_says_what_to_do(run_context: Any) -> Non
     with pytest.raises(InputError) as caught:
         export_target(None, run_context({}))
     assert (caught.value.code, caught.value.hint) == ("WIF308", "Write `exports: on`.")
+
+
+@pytest.mark.parametrize(
+    ("environ", "kept"),
+    [({}, b""), ({CREDENTIALS_VARIABLES[0]: "/mine"}, b""), ({CREDENTIALS_VARIABLES[0]: "/another"}, b"x")],
+)
+def test_a_format_that_cannot_tell_logins_apart_ends_what_the_job_has(environ: dict[str, str], kept: bytes) -> None:
+    assert OWN.ended_of(b"x", environ, {"/mine"}) == (kept, b"")
