@@ -1,5 +1,6 @@
 """Which login's credential config a command uses: the one that is named, else the one without a name."""
 
+import os
 from pathlib import Path
 
 from gcp_wif.cli.options import ConfigFileOptions, NameOptions
@@ -18,7 +19,7 @@ def chosen_config(config: ConfigFileOptions, named: NameOptions, context: Contex
         InputError: as `config_path`; WIF306 where no login without a name is here, but others are.
     """
     path = config_path(config.output_file, context, named.name)
-    if config.output_file is None and not path.exists():
+    if config.output_file is None and not os.path.exists(path):  # noqa: PTH110 - Path's raises where it may not look
         others = sorted(name for each in path.parent.glob("gcp_cred_config-*.json") if (name := name_of(each.name)))
         others = [name for name in others if name != named.name]
         if others:
