@@ -51,7 +51,14 @@ SECRET_WHOLE = 6
 """The shortest secret that is searched for at all: hiding shorter ones would blank out ordinary words."""
 
 ASK_SECONDS = 30.0
-"""How long a program of the CI system may take to print a token; a job that waits longer looks hung."""
+"""How long a program or a server of the CI system may take to give a token, with all retries; a job that waits longer
+looks hung."""
+
+ASK_RETRIES = 3
+"""How often a server of the CI system is asked again after a failure that passes."""
+
+ASK_RETRY_AFTER_SECONDS = 10
+"""The longest pause that such a server can ask for."""
 
 LOCK_SECONDS = 20.0
 """How long to wait for another run of gcp-wif that writes the same file: far longer than any such write takes."""
@@ -136,3 +143,47 @@ MAX_SUGGESTIONS = 20
 
 MAX_TOML_KEY_PARTS = 32
 """The most parts of a dotted TOML key. tomllib keeps each prefix, so that 20,000 dots take 1.5 GB (observed, 3.11)."""
+
+AGENT_HOURS = 12.0
+"""How long an agent lives at most, where nobody says it: longer than any CI system's usual limit for a job."""
+
+AGENT_MOST_HOURS = 168.0
+"""The longest that may be asked for: a week, more than any hosted job lasts."""
+
+AGENT_SHORTEST_PAUSE_SECONDS = 5.0
+AGENT_LONGEST_PAUSE_SECONDS = 60.0
+"""The pauses between attempts of an agent to get a token from a CI system that fails: the first, which doubles, and the
+longest."""
+
+AGENT_GIVES_UP_SECONDS = 3_600.0
+"""How long an agent whose token is dead goes on asking for another one."""
+
+AGENT_LOOK_SECONDS = 2.0
+"""How often an agent looks whether its config is still there, and whether a token is due."""
+
+AGENT_START_SECONDS = 20.0
+"""How long an agent may take to start, or to answer the command that wants something of it."""
+
+AGENT_REQUEST_SECONDS = 5.0
+"""How long a client of the agent has to send its request, and to take the answer."""
+
+AGENT_CONNECTIONS = 32
+"""How many clients an agent talks to at a time; of more, the one that has been silent for longest is let go."""
+
+AGENT_HEAD_BYTES = 16 << 10
+"""The largest head of a request to an agent; those of clients have a few hundred bytes."""
+
+AGENT_ORDER_BYTES = 4 << 20
+"""The largest order to an agent: it holds a job's environment, which may have 2 MiB (Linux, ``ARG_MAX``)."""
+
+AGENT_ERRAND_SECONDS = 60.0
+"""How long a child of the agent may take: longer than `ASK_SECONDS`, within which a CI system's program must answer."""
+
+AGENT_ANSWER_BYTES = 64 << 10
+"""The largest answer of such a child: a token, or an error."""
+
+AGENT_LOG_BYTES = 64 << 10
+"""How large an agent's log grows; then it begins anew. A line an hour is usual."""
+
+AGENT_METADATA_GRANTS = 16
+"""How many access tokens a metadata server keeps, one for each set of scopes that clients ask for."""

@@ -2,7 +2,8 @@
 
 Sources: CircleCI's pages on OpenID Connect tokens, environment variables and ``BASH_ENV``; ``circleci run oidc get`` is
 documented for its executors and absent elsewhere. ``circleci context store-secret`` reads the value from standard
-input as it is, a newline at its end included (circleci-cli, cmd/context.go).
+input as it is, a newline at its end included (circleci-cli, cmd/context.go). The steps of a job descend from
+``circleci-agent … _internal runner``, as programs of public jobs that looked at their ancestors printed.
 """
 
 import json
@@ -35,6 +36,7 @@ class _CircleCi(CiSystem):
     token_variables = (_TOKEN,)
     asked = "`circleci run oidc get`"
     cannot_ask = ""
+    job_process = "circleci-agent"
     no_exports = (
         "CircleCI sets BASH_ENV in bash steps: is this step's shell bash? Else name a file that you source, with --to "
         'PATH, or print the exports for the present shell: eval "$(gcp-wif login --to stdout)"'
@@ -118,19 +120,14 @@ class _CircleCi(CiSystem):
 
 
 def _fill(context: str, identity: "Identity", manifest: "Manifest") -> "tuple[Pipeline, ...]":
+    from gcp_wif.ci.config import job_variables
+
     owner = ("--org-id", str(manifest.issuer.keys["organization_id"]), context)
-    variables = {
-        "PROJECT_NUMBER": manifest.pool.project_number,
-        "POOL_ID": manifest.pool.id,
-        "PROVIDER_ID": manifest.provider.id,
-    }
-    if identity.service_account:
-        variables["SERVICE_ACCOUNT_EMAIL"] = identity.service_account
     return (
         ((_PROGRAM, "context", "create", *owner),),
         *(
             (("printf", "%s", value), (_PROGRAM, "context", "store-secret", *owner, name))
-            for name, value in variables.items()
+            for name, value in job_variables(identity, manifest).items()
         ),
     )
 

@@ -20,7 +20,14 @@ CREDENTIALS_VARIABLES = ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDEN
 PROJECT_VARIABLES = ("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT", "GCLOUD_PROJECT")
 ALLOW_VARIABLE = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"
 GSUTIL_VARIABLE = "BOTO_PATH"
-VARIABLES = (*CREDENTIALS_VARIABLES, *PROJECT_VARIABLES, ALLOW_VARIABLE, GSUTIL_VARIABLE)
+METADATA_VARIABLES = ("GCE_METADATA_HOST", "GCE_METADATA_IP")
+NO_PROXY_VARIABLES = ("NO_PROXY", "no_proxy")
+"""They hold what somebody else has set, with loopback added. So what ends the exports takes our lines back and never
+unsets them: a job behind a proxy needs them."""
+VARIABLES = (
+    *CREDENTIALS_VARIABLES, *PROJECT_VARIABLES, ALLOW_VARIABLE, GSUTIL_VARIABLE, *METADATA_VARIABLES,
+    *NO_PROXY_VARIABLES,
+)  # fmt: skip
 """All that gcp-wif ever exports, so that its own lines can be told from everybody else's."""
 
 
@@ -46,21 +53,26 @@ class FileFormat(ABC):
         """
 
     @abstractmethod
-    def ended(self, content: bytes, environ: Mapping[str, str]) -> tuple[bytes, bytes]:
-        """The file without what `appended` has written, and what must be appended to end what earlier steps set."""
-
-    def ended_of(self, content: bytes, environ: Mapping[str, str], configs: Collection[str]) -> tuple[bytes, bytes]:
-        """As `ended`, for one login among several: the exports of the others stay.
-
-        The default is for a file whose lines do not tell their login: they are ended where the job has that login's.
+    def ended(self, content: bytes, endings: tuple[Export, ...]) -> tuple[bytes, bytes]:
+        """The file without what `appended` has written, and what must be appended to end what earlier steps set.
 
         Args:
             content: the file as it is.
-            environ: the job's environment.
+            endings: the variables of this very step that hold what was exported, with the value that each must get.
+        """
+
+    def ended_of(self, content: bytes, endings: tuple[Export, ...], configs: Collection[str]) -> tuple[bytes, bytes]:
+        """As `ended`, for one login among several: the exports of the others stay.
+
+        The default is for a file whose lines do not tell their login: ``endings`` are empty where the step has another
+        login's variables.
+
+        Args:
+            content: the file as it is.
+            endings: of this login.
             configs: the paths by which the login's credential config may be named.
         """
-        present = environ.get(CREDENTIALS_VARIABLES[0])
-        return self.ended(content, environ) if present is None or present in configs else (content, b"")
+        return self.ended(content, endings)
 
 
 class OutputFormat(ABC):
@@ -71,8 +83,8 @@ class OutputFormat(ABC):
         """The exports on standard output, for whoever reads that."""
 
     @abstractmethod
-    def unset(self) -> bytes:
-        """What ends them, on standard output."""
+    def unset(self, endings: tuple[Export, ...]) -> bytes:
+        """What ends them, on standard output; ``endings`` as for `FileFormat.ended`."""
 
     def left_over(self, names: tuple[str, ...]) -> bytes:
         """What ends these alone, on standard output; empty where the format cannot."""
@@ -96,9 +108,15 @@ class ExportFile(NamedTuple):
 
 
 class ExportOutput(NamedTuple):
-    """The step's standard output, from which the CI system, or whoever runs ``eval``, reads the exports."""
+    """The step's standard output, from which the CI system, or whoever runs ``eval``, reads the exports.
+
+    Attributes:
+        format: how they are written there.
+        how: what a person does with them; empty where the CI system takes them by itself, or it was asked for.
+    """
 
     format: OutputFormat
+    how: str = ""
 
 
 ExportTarget = ExportFile | ExportOutput

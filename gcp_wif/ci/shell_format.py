@@ -9,7 +9,14 @@ import shlex
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from gcp_wif.ci.export_format import CREDENTIALS_VARIABLES, VARIABLES, Export, FileFormat, OutputFormat
+from gcp_wif.ci.export_format import (
+    CREDENTIALS_VARIABLES,
+    NO_PROXY_VARIABLES,
+    VARIABLES,
+    Export,
+    FileFormat,
+    OutputFormat,
+)
 
 __all__ = ["SHELL", "shell_words"]
 
@@ -41,18 +48,18 @@ class _ShellFormat(FileFormat, OutputFormat):
             due += [
                 b"unset " + name.encode() + _MARKER
                 for name in VARIABLES
-                if name not in names and _state(name, lines).is_ours
+                if name not in names and name not in NO_PROXY_VARIABLES and _state(name, lines).is_ours
             ]
         if not due:
             return b""
         return _seam(content) + b"\n".join(due) + b"\n"
 
-    def ended(self, content: bytes, environ: Mapping[str, str]) -> tuple[bytes, bytes]:
+    def ended(self, content: bytes, endings: tuple[Export, ...]) -> tuple[bytes, bytes]:
         """Without our lines; every other byte stays, and the next step's shell starts without the variables."""
         lines = content.splitlines(keepends=True)
         return b"".join(line for line in lines if not _OWN.fullmatch(line.rstrip(b"\n"))), b""
 
-    def ended_of(self, content: bytes, environ: Mapping[str, str], configs: Collection[str]) -> tuple[bytes, bytes]:
+    def ended_of(self, content: bytes, endings: tuple[Export, ...], configs: Collection[str]) -> tuple[bytes, bytes]:
         """Without the lines of one login; those of the login before it count again."""
         words = {shell_words(config) for config in configs}
         kept: list[bytes] = []
@@ -65,16 +72,16 @@ class _ShellFormat(FileFormat, OutputFormat):
             if not (own and theirs):
                 kept.append(line)
         left = b"".join(kept)
-        return (left, b"") if others else self.ended(left, environ)
+        return (left, b"") if others else self.ended(left, endings)
 
     def printed(self, wanted: tuple[Export, ...], environ: Mapping[str, str]) -> bytes:
         """For ``eval``: without markers; weak ones only where the variable is unset."""
         due = (export for export in wanted if not (export.weak and environ.get(export.name)))
         return b"".join(_line(export) + b"\n" for export in due)
 
-    def unset(self) -> bytes:
+    def unset(self, endings: tuple[Export, ...]) -> bytes:
         """For ``eval`` in a shell that has them."""
-        return self.left_over(VARIABLES)
+        return self.left_over(tuple(name for name in VARIABLES if name not in NO_PROXY_VARIABLES))
 
     def left_over(self, names: tuple[str, ...]) -> bytes:
         """For ``eval``, as well."""

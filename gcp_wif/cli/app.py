@@ -27,6 +27,7 @@ _COMMANDS = (
     "export",
     "verify",
     "logout",
+    "run",
     "token",
     "check",
     "init",
@@ -54,7 +55,7 @@ class _LazyGroup(TyperGroup):
         if cmd_name not in self.commands:
             module = importlib.import_module(f"gcp_wif.cli.commands.{cmd_name}")
             single = typer.Typer(add_completion=False, rich_markup_mode=None)
-            single.command(cmd_name)(module.main)
+            single.command(cmd_name, cls=getattr(module, "TYPER_CLASS", None))(module.main)
             self.commands[cmd_name] = typer.main.get_command(single)
         return self.commands[cmd_name]
 

@@ -18,6 +18,7 @@ from gcp_wif.doctor import Evidence
 from gcp_wif.doctor.sources import from_files, from_google, from_manifest, json_file
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import GcpWifError, InputError, from_outside
+from gcp_wif.job.agent.launch import is_of_agent, log_path, token_of
 from gcp_wif.job.context import Context
 from gcp_wif.job.export import read_config
 from gcp_wif.job.generate import config_path
@@ -70,13 +71,27 @@ def add_job(
     evidence = replace(evidence, token_advice=_token_advice(context))
     names = (token_env,) if token_env is not None else system.token_variables
     name = next((each for each in names if environ.get(each)), None)
-    if name is not None:
+    if token_env is None and config is not None and is_of_agent(config):
+        evidence = _with_agent(evidence, path)
+    elif name is not None:
         evidence = with_token(evidence, SubjectToken.parse(environ[name], origin=name))
     elif token_env is not None:
         raise InputError(f"{token_env} is not set, or empty.", code="WIF201")
     elif config is not None and isinstance(config.source, FileSource) and Path(config.source.file).exists():
         evidence = with_token(evidence, read_token_file(config.source))
     return _with_target(evidence, target, context)
+
+
+def _with_agent(evidence: Evidence, path: Path) -> Evidence:
+    """With what the agent of the config gives now: that, and not a variable, is what clients send."""
+    text = token_of(path)
+    if text is not None:
+        return with_token(evidence, SubjectToken.parse(text, origin="the agent's answer"))
+    advice = (
+        "The config leads to the agent of `gcp-wif login --keep-fresh`, which is not there, or has no token. "
+        f"{log_path(path)} says why. Run `gcp-wif login --keep-fresh` again."
+    )
+    return replace(evidence, token_advice=(advice,))
 
 
 def _token_advice(context: Context) -> tuple[str, ...]:
@@ -88,10 +103,14 @@ def _token_advice(context: Context) -> tuple[str, ...]:
     return (f"In this job {missing.what}. {missing.hint}",)
 
 
-def case_of_job(config: CredentialConfig, now: float, error: GcpWifError) -> Evidence:
+def case_of_job(
+    config: CredentialConfig, now: float, error: GcpWifError, token: SubjectToken | None = None
+) -> Evidence:
     """What a job has when Google refuses: its config, its token, and Google's sentence."""
     evidence = with_config(Evidence(now), config)
-    if isinstance(config.source, FileSource):
+    if token is not None:
+        evidence = with_token(evidence, token)
+    elif isinstance(config.source, FileSource):
         evidence = with_token(evidence, read_token_file(config.source, subject_token_type=config.subject_token_type))
     known = recognise(error.message)
     return replace(evidence, refused=known.kind if known else None, sentence=from_outside(error.message)[:500])

@@ -4,6 +4,7 @@ Each step loads its journey when it is called, so that `generate` does not wait 
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from gcp_wif.credential_config import CredentialConfig
     from gcp_wif.job.export import Exported
     from gcp_wif.job.generate import Generated
+    from gcp_wif.job.keeper import Keeper, Kept
     from gcp_wif.job.target import Target
     from gcp_wif.job.verify import Verified
+    from gcp_wif.subject_token import SubjectToken
 
 __all__ = [
-    "check_stdout", "export_document", "run_export", "run_generate", "run_verify", "say_how_to_source", "take_back",
-    "verified_lines", "verify_document",
+    "agent_document", "check_stdout", "export_document", "kept_lines", "run_export", "run_generate", "run_verify",
+    "say_how_to_source", "take_back", "verified_lines", "verify_document",
 ]  # fmt: skip
 
 
@@ -44,6 +47,7 @@ def run_generate(
     context: Context,
     out: Terminal,
     accept: "Callable[[CredentialConfig], object] | None" = None,
+    keeper: "Keeper | None" = None,
 ) -> tuple["Generated", dict[str, Any]]:
     """Write the files; returns what was written, and its JSON shape.
 
@@ -54,11 +58,12 @@ def run_generate(
         context: the world around.
         out: where to speak.
         accept: refuses a config that may not be used, before anything is written.
+        keeper: gives the config an agent as its source.
     """
     from gcp_wif.job.generate import generate
 
     out.so_far = ""  # until the files are there, both or neither
-    done = generate(target, options[0].flags(*options[1:]), endpoints, context, accept)
+    done = generate(target, options[0].flags(*options[1:]), endpoints, context, accept, keeper)
     written = "The credential config is" if done.token_path is None else "The token file and the credential config are"
     out.so_far = f"{written} written: `gcp-wif logout` removes what is there."
     if done.token is not None:
@@ -81,6 +86,29 @@ def run_generate(
         "service_account": target.service_account,
         "warnings": list(done.warnings),
     }
+
+
+def kept_lines(kept: "Kept") -> Iterator[str]:
+    """For people."""
+    whose = "that of an earlier login" if kept.shared else "started"
+    yield f"agent              {whose}; ends at {utc(kept.ends_at)} at the latest; log {kept.log_path}"
+    if kept.metadata_host:
+        yield f"metadata server    {kept.metadata_host}"
+
+
+def agent_document(kept: "Kept") -> dict[str, Any]:
+    """The JSON shape of what keeps a job logged in."""
+    return {
+        "log_path": str(kept.log_path),
+        "ends_at": utc(kept.ends_at),
+        "metadata_host": kept.metadata_host,
+        "shared": kept.shared,
+    }
+
+
+def utc(seconds: float) -> str:
+    """A time as JSON has it."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def check_stdout(target: "ExportTarget | None", common: CommonOptions) -> None:
@@ -156,6 +184,7 @@ def run_verify(
     *,
     allow_executable: bool,
     path_in_container: str | None = None,
+    token: "SubjectToken | None" = None,
 ) -> "Verified":
     """Do the exchange.
 
@@ -166,10 +195,15 @@ def run_verify(
 
     try:
         done = verify(
-            config, endpoints, context, allow_executable=allow_executable, path_in_container=path_in_container
+            config,
+            endpoints,
+            context,
+            allow_executable=allow_executable,
+            path_in_container=path_in_container,
+            token=token,
         )
     except RefusedError as error:
-        raise _with_finding(error, config, context) from None
+        raise _with_finding(error, config, context, token) from None
     for warning in done.warnings:
         out.warn(warning)
     return done
@@ -193,14 +227,14 @@ def verify_document(done: "Verified") -> dict[str, Any]:
     }
 
 
-def _with_finding(error: RefusedError, config: Path, context: Context) -> RefusedError:
+def _with_finding(error: RefusedError, config: Path, context: Context, token: "SubjectToken | None") -> RefusedError:
     """Google's refusal, ended by what the doctor makes of it with what a job has."""
     try:
         from gcp_wif.cli.evidence import case_of_job
         from gcp_wif.doctor import diagnose
         from gcp_wif.job.export import read_config
 
-        report = diagnose(case_of_job(read_config(config), context.clock(), error))
+        report = diagnose(case_of_job(read_config(config), context.clock(), error, token))
     except Exception:  # a defect there must not hide the refusal, which is what matters
         return error
     found = report.broken

@@ -6,7 +6,7 @@ import typer
 
 from gcp_wif.cli.command import OptionGroup, run_context
 from gcp_wif.job.context import Context
-from gcp_wif.job.flags import GenerateFlags, SourceFlags, TargetFlags, TokenFlags
+from gcp_wif.job.flags import GenerateFlags, KeepFlags, SourceFlags, TargetFlags, TokenFlags
 
 __all__ = [
     "CiOptions",
@@ -15,6 +15,7 @@ __all__ = [
     "ExecutableOptions",
     "ExportOptions",
     "GenerateOptions",
+    "KeepOptions",
     "NameOptions",
     "TargetOptions",
     "TokenOptions",
@@ -195,6 +196,26 @@ class GenerateOptions(OptionGroup):
             named.name if named else None,
             container.path_in_container if container else None,
         )
+
+
+class KeepOptions(OptionGroup):
+    """How long and for whom an agent keeps the job logged in."""
+
+    max_hours: Annotated[
+        float | None, typer.Option(metavar="HOURS", help="When the agent ends at the latest. [default: 12]")
+    ] = None
+    metadata_server: Annotated[
+        bool,
+        typer.Option(
+            "--metadata-server",
+            help="Also serve access tokens as a GCE metadata server, to every process of this machine: a port has no "
+            "password.",
+        ),
+    ] = False
+
+    def flags(self) -> KeepFlags:
+        """As the journey takes them."""
+        return KeepFlags(self.max_hours, self.metadata_server)
 
 
 class ExportOptions(OptionGroup):

@@ -75,6 +75,25 @@ INPUTS = (
         INPUT,
     ),
     Code(
+        "WIF014",
+        "The agent that keeps the token fresh cannot be reached or started",
+        "`login --keep-fresh` and `run` start a small process that listens on 127.0.0.1. The machine lets this user "
+        "start no process or open no port, or a process of that kind is stopped and answers nobody.",
+        (
+            "Look into the log beside the credential config, NAME.agent.log, which says why an agent ended.",
+            "Without an agent: log in again before the token ends, or use an executable source.",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF015",
+        "The command cannot be run",
+        "`gcp-wif run -- COMMAND…` starts a program by its name or path. There is no such program on the PATH, or the "
+        "file may not be run. Shell text, such as `a && b` or a variable, is not a program.",
+        ("Name a program that is there.", "For shell text run a shell: gcp-wif run -- sh -c 'a && b'"),
+        INPUT,
+    ),
+    Code(
         "WIF101",
         "A value that is needed is not given",
         "No flag gives it and no variable that is read for it is set. Often the CI system's shared variables (a "

@@ -3,7 +3,7 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
 from gcp_wif.errors import InputError
@@ -66,7 +66,12 @@ def _not_writable(folder: int, named: Path, path: Path, origin: str, hint: str) 
 
 
 def write_private(
-    files: Mapping[Path, bytes], roots: Roots, *, receipt_for: Path | None = None, project: str | None = None
+    files: Mapping[Path, bytes],
+    roots: Roots,
+    *,
+    receipt_for: Path | None = None,
+    growing: Container[Path] = (),
+    project: str | None = None,
 ) -> tuple[str, ...]:
     """Write all ``files`` with mode 0600, whole, or leave every earlier one as it was.
 
@@ -79,6 +84,7 @@ def write_private(
         receipt_for: the credential config that they belong to. They are then entered in the receipt in ``$HOME``, by
             which `logout` knows them again, and runs that write such files replace them one run after another, so that
             the files of two runs are never mixed. ``None`` for files that stay.
+        growing: those that somebody appends to later: what is written now proves which file it is.
         project: the project ID that the login names, entered with that config.
 
     Returns:
@@ -101,7 +107,7 @@ def write_private(
         warnings: tuple[str, ...] = ()
         if receipt_for is not None:
             contents = [(each, files[each.path]) for each in ready]
-            warnings = stack.enter_context(recorded(contents, receipt_for, roots, project=project))
+            warnings = stack.enter_context(recorded(contents, receipt_for, roots, growing, project=project))
         stack.enter_context(_all_or_none(ready))
         for each in ready:
             try:

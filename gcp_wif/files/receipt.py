@@ -17,7 +17,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,6 +56,7 @@ class Fact(NamedTuple):
         config: the credential config that it belongs to, or is; likewise.
         inode: its number in its file system.
         sha256: of its content, in hexadecimal.
+        size: how many bytes at its beginning that is of, for a file that grows; ``None`` for all of it.
         project: with a credential config, the project ID that its login named; else ``None``.
     """
 
@@ -63,6 +64,7 @@ class Fact(NamedTuple):
     config: str
     inode: int
     sha256: str
+    size: int | None = None
     project: str | None = None
 
 
@@ -154,7 +156,12 @@ def named_project(config: Path, roots: Roots) -> str | None:
 
 @contextlib.contextmanager
 def recorded(
-    files: list[tuple[Staged, bytes]], config: Path, roots: Roots, *, project: str | None = None
+    files: list[tuple[Staged, bytes]],
+    config: Path,
+    roots: Roots,
+    growing: Container[Path] = (),
+    *,
+    project: str | None = None,
 ) -> Iterator[tuple[str, ...]]:
     """Enter ``files`` in the receipt and hold its lock; taken out again if what follows fails.
 
@@ -168,7 +175,10 @@ def recorded(
         InputError: WIF304, WIF305.
     """
     owner = real_path(config)
-    new = [Fact(real_path(file.path), owner, os.fstat(file.descriptor).st_ino, sha256(data)) for file, data in files]
+    new: list[Fact] = []
+    for file, data in files:
+        size = len(data) if file.path in growing else None
+        new.append(Fact(real_path(file.path), owner, os.fstat(file.descriptor).st_ino, sha256(data), size))
     new = [fact._replace(project=project) if fact.path == owner else fact for fact in new]
     with contextlib.ExitStack() as held:
         try:
@@ -289,12 +299,16 @@ def _parsed(data: bytes) -> tuple[Fact, ...]:
     return tuple(_fact(**entry) for entry in document["files"])
 
 
-def _fact(path: object, config: object, inode: object, sha256: object, project: object = None) -> Fact:
+def _fact(
+    path: object, config: object, inode: object, sha256: object, size: object = None, project: object = None
+) -> Fact:
     if not (isinstance(path, str) and isinstance(config, str) and isinstance(sha256, str) and type(inode) is int):
         raise TypeError
     if project is not None and not isinstance(project, str):
         raise TypeError
+    if size is not None and (not isinstance(size, int) or size < 1):
+        raise TypeError
     if not path.startswith("/") or "\0" in path or not _HASH.fullmatch(sha256):
         raise ValueError
     os.fsencode(path)  # ValueError where no file can have this name
-    return Fact(path, config, inode, sha256, project)
+    return Fact(path, config, inode, sha256, size, project)

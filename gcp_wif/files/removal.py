@@ -59,7 +59,7 @@ def _why_not_ours(fact: Fact, name: str, folder: int) -> str | None:
     except PermissionError:
         return "it may not be read any more, so it was changed since login wrote it."
     try:
-        data = read_up_to(descriptor, found.st_size + 1)
+        data = read_up_to(descriptor, found.st_size + 1 if fact.size is None else fact.size)
         return None if sha256(data) == fact.sha256 and is_at(descriptor, name, folder) else changed
     finally:
         os.close(descriptor)

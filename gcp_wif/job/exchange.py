@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 from google.auth import exceptions, identity_pool, pluggable
@@ -22,7 +22,7 @@ from gcp_wif.errors import GcpWifError, InputError, RefusedError, UnavailableErr
 from gcp_wif.http import BoundedAdapter, BoundedRetry, Bounds, UnusableAnswer, bounded
 from gcp_wif.refusals import recognise
 
-__all__ = ["exchange"]
+__all__ = ["AccessToken", "access_token", "exchange"]
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _RETRIES = 4
@@ -69,15 +69,33 @@ class _Transport(Request):
         return response
 
 
+class AccessToken(NamedTuple):
+    """What Google granted.
+
+    Attributes:
+        token: a secret.
+        expires_at: UTC.
+    """
+
+    token: str
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        return "AccessToken(hidden)"
+
+
 def exchange(config: CredentialConfig, *, loopback: bool) -> datetime:
+    """Prove that the config works; when the access token expires (UTC). As `access_token`, but the token is dropped."""
+    return access_token(config, loopback=loopback).expires_at
+
+
+def access_token(config: CredentialConfig, *, loopback: bool, scopes: tuple[str, ...] = _SCOPES) -> AccessToken:
     """Exchange the subject token and, where the config says so, impersonate the account.
 
     Args:
         config: read and checked before.
         loopback: whether the URLs are the emulator's; no proxy is used for those.
-
-    Returns:
-        When the access token expires (UTC). The token itself is dropped.
+        scopes: what the access token is good for.
 
     Raises:
         RefusedError: a code of `gcp_wif.refusals`, or WIF500 for a sentence that is not known.
@@ -89,9 +107,10 @@ def exchange(config: CredentialConfig, *, loopback: bool) -> datetime:
     try:
         kind = pluggable if isinstance(config.source, ExecutableSource) else identity_pool  # as google.auth.default()
         with _executables_allowed():
-            credentials = kind.Credentials.from_info(config.document(), scopes=_SCOPES)
+            credentials = kind.Credentials.from_info(config.document(), scopes=scopes)
             credentials.refresh(transport)
         expiry: datetime = credentials.expiry
+        token: str = credentials.token
     except exceptions.TransportError as error:
         if error.args and isinstance(error.args[0], UnusableAnswer):
             raise error.args[0].as_error() from None
@@ -111,7 +130,7 @@ def exchange(config: CredentialConfig, *, loopback: bool) -> datetime:
                 f"The service answered something that is not a token response ({type(error).__name__}).", code="WIF602"
             ) from None
         raise InputError(f"google-auth cannot use this config: {from_outside(str(error))}", code="WIF404") from None
-    return expiry.replace(tzinfo=UTC)
+    return AccessToken(token, expiry.replace(tzinfo=UTC))
 
 
 @contextmanager

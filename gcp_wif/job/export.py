@@ -10,6 +10,8 @@ from gcp_wif.ci.export_format import (
     ALLOW_VARIABLE,
     CREDENTIALS_VARIABLES,
     GSUTIL_VARIABLE,
+    METADATA_VARIABLES,
+    NO_PROXY_VARIABLES,
     PROJECT_VARIABLES,
     Export,
     ExportFile,
@@ -18,11 +20,12 @@ from gcp_wif.ci.export_format import (
     block_removed,
 )
 from gcp_wif.ci.shell_format import SHELL
-from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig, ExecutableSource
+from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig, ExecutableSource, UrlSource
+from gcp_wif.endpoints import parse_url
 from gcp_wif.errors import InputError
 from gcp_wif.files import Roots, edit_shared, named_project, read_bounded
 from gcp_wif.job.context import Context
-from gcp_wif.job.gsutil import FIRST_LINE, gsutil_for, search_path
+from gcp_wif.job.gsutil import FIRST_LINE, gsutil_for, search_path, search_path_without
 from gcp_wif.job.source import absolute, clean_path
 from gcp_wif.job.target import ProjectChoice
 from gcp_wif.names import ProjectId
@@ -30,10 +33,12 @@ from gcp_wif.names import ProjectId
 __all__ = [
     "STDOUT",
     "Exported",
+    "endings",
     "export",
     "export_target",
     "exports",
     "gsutil_search_path",
+    "loopback_exports",
     "printed",
     "project_of",
     "read_config",
@@ -42,6 +47,11 @@ __all__ = [
 
 STDOUT = "stdout"
 """The value of ``--to`` that prints the exports for ``eval`` instead of writing them."""
+
+_LOOPBACK = "127.0.0.1"
+_PROXY_VARIABLES = tuple(
+    spelt(f"{name}_proxy") for name in ("http", "https", "all") for spelt in (str.upper, str.lower)
+)
 
 
 class Exported(NamedTuple):
@@ -72,7 +82,12 @@ def read_config(path: Path) -> CredentialConfig:
 
 
 def exports(
-    config: Path, project: ProjectChoice | None, *, executables: bool = False, boto_path: str | None = None
+    config: Path,
+    project: ProjectChoice | None,
+    *,
+    executables: bool = False,
+    boto_path: str | None = None,
+    more: tuple[Export, ...] = (),
 ) -> tuple[Export, ...]:
     """The variables of a job. Pure.
 
@@ -85,17 +100,70 @@ def exports(
         executables: whether clients may run the config's program: no client does without
             ``GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1`` (AIP-4117).
         boto_path: where gsutil looks, which knows neither of the two (`gcp_wif.job.gsutil`); ``None`` to leave it.
+        more: what a config that leads to loopback needs besides (`loopback_exports`).
     """
     credentials = tuple(Export(name, str(config)) for name in CREDENTIALS_VARIABLES)
     if executables:
         credentials += (Export(ALLOW_VARIABLE, "1"),)
     if boto_path is not None:
         credentials += (Export(GSUTIL_VARIABLE, boto_path),)
+    credentials += more
     if project is None:
         return credentials
     return credentials + tuple(
         Export(name, project.project_id, weak=not project.explicit) for name in PROJECT_VARIABLES
     )
+
+
+def endings(config: Path, context: Context) -> tuple[Export, ...]:
+    """The variables of this step that an export for ``config`` has set, each with the value that ends it. Pure.
+
+    For a CI system that hands variables on and takes none back. A project is no credential, and may be somebody
+    else's choice: it stays. An empty value is as good as none to Google's libraries and to gcloud (observed with
+    google-auth 2.62, gcloud 528).
+    """
+    environ = context.environ
+    ended = [Export(name, "") for name in CREDENTIALS_VARIABLES if environ.get(name) == str(config)]
+    if ended and environ.get(ALLOW_VARIABLE):
+        ended.append(Export(ALLOW_VARIABLE, ""))
+    if ended:
+        served = (name for name in METADATA_VARIABLES if environ.get(name, "").startswith(f"{_LOOPBACK}:"))
+        ended += [Export(name, "") for name in served]
+    gsutil = gsutil_for(config, environ.get("HOME"))
+    before = environ.get(GSUTIL_VARIABLE, "")
+    if gsutil and (after := search_path_without(gsutil.file, before)) != before:
+        ended.append(Export(GSUTIL_VARIABLE, after))
+    return tuple(ended)
+
+
+def loopback_exports(
+    config: CredentialConfig, metadata_host: str | None, environ: Mapping[str, str]
+) -> tuple[Export, ...]:
+    """What clients need in order to reach this machine itself. Pure.
+
+    Python's and Node's libraries would ask a proxy for the token's URL, too, and hand it the header that stands in the
+    config; only Go leaves loopback out by itself (``net/http.ProxyFromEnvironment``).
+
+    Args:
+        config: the config.
+        metadata_host: of a metadata server; ``None`` for none. Python looks for it at ``GCE_METADATA_IP`` (google-auth
+            2.62), every library asks ``GCE_METADATA_HOST``.
+        environ: the job's environment.
+    """
+    found = tuple(Export(name, metadata_host) for name in METADATA_VARIABLES) if metadata_host else ()
+    source = config.source
+    url = parse_url(source.url) if isinstance(source, UrlSource) else None
+    behind_proxy = any(environ.get(name) for name in _PROXY_VARIABLES)
+    if not behind_proxy or not (metadata_host or (url is not None and url.is_loopback)):
+        return found
+    return found + tuple(Export(name, _with_loopback(name, environ)) for name in NO_PROXY_VARIABLES)
+
+
+def _with_loopback(name: str, environ: Mapping[str, str]) -> str:
+    """The variable's value, else that of the other spelling, with loopback in it once."""
+    value = next((environ[each] for each in (name, *NO_PROXY_VARIABLES) if environ.get(each)), "")
+    hosts = [each.strip() for each in value.split(",") if each.strip()]
+    return value if _LOOPBACK in hosts or "*" in hosts else ",".join([*hosts, _LOOPBACK])
 
 
 def export_target(to: str | None, context: Context) -> ExportTarget:
@@ -158,7 +226,8 @@ def _of_earlier_login(config: Path, context: Context) -> tuple[str, ...]:
         executables=isinstance(earlier.source, ExecutableSource),
         boto_path=context.environ.get(GSUTIL_VARIABLE) if gsutil_search_path(Path(named), context) else None,
     )
-    return tuple(each.name for each in set_by_it if context.environ.get(each.name) == each.value)
+    served = (name for name in METADATA_VARIABLES if context.environ.get(name, "").startswith(f"{_LOOPBACK}:"))
+    return (*(each.name for each in set_by_it if context.environ.get(each.name) == each.value), *served)
 
 
 def gsutil_search_path(config: Path, context: Context) -> str | None:

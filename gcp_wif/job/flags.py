@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-__all__ = ["GenerateFlags", "SourceFlags", "TargetFlags", "TokenFlags"]
+__all__ = ["GenerateFlags", "KeepFlags", "SourceFlags", "TargetFlags", "TokenFlags"]
 
 
 class TargetFlags(NamedTuple):
@@ -62,3 +62,15 @@ class GenerateFlags(NamedTuple):
     config_only: bool = False
     name: str | None = None
     path_in_container: str | None = None
+
+
+class KeepFlags(NamedTuple):
+    """How a job is kept logged in.
+
+    Attributes:
+        max_hours: ``--max-hours``, as given.
+        metadata_server: ``--metadata-server``.
+    """
+
+    max_hours: float | None = None
+    metadata_server: bool = False

@@ -23,9 +23,12 @@ from gcp_wif.job.target import Target
 from gcp_wif.limits import LIFETIME_SECONDS
 
 if TYPE_CHECKING:
+    from gcp_wif.job.keeper import Keeper
     from gcp_wif.subject_token import SubjectToken
 
-__all__ = ["Generated", "config_path", "generate", "places"]
+__all__ = ["DEFAULT_CONFIG_NAME", "Generated", "config_path", "generate", "places"]
+
+DEFAULT_CONFIG_NAME = config_name(None)
 
 _DEFAULT_MAX_LIFETIME_SECONDS = 3_600
 _TOKEN_TYPE_PREFIX = "urn:ietf:params:"  # noqa: S105 - a type's name
@@ -81,6 +84,7 @@ def generate(
     endpoints: Endpoints,
     context: Context,
     accept: Callable[[CredentialConfig], object] | None = None,
+    keeper: "Keeper | None" = None,
 ) -> Generated:
     """Write the config and, for a file source, the token.
 
@@ -92,12 +96,17 @@ def generate(
         endpoints: whose URLs the config gets.
         context: the job.
         accept: called with the config before anything is written; raises where it is not to be.
+        keeper: gives the config an agent as its source, which holds the token; no token is written then.
 
     Raises:
         InputError: any of the codes of target, source, token and files; nothing was written.
         UnavailableError: WIF603 where the CI system gives no token; nothing was written.
     """
-    output, choice = places(flags, context)
+    if keeper is not None:
+        keeper.check(flags)
+        output, choice = config_path(flags.output_file, context, flags.name), SourceChoice(keeper.unknown_source)
+    else:
+        output, choice = places(flags, context)
     container = choose_container(flags, output, choice.source, target)
     token_type = _token_type(flags.subject_token_type)
     lifetime, warnings = _lifetime(flags.lifetime_seconds, target)
@@ -111,6 +120,8 @@ def generate(
     )
     if accept is not None:
         accept(config)
+    if keeper is not None:
+        return _kept(config, output, warnings, (target, flags, context), keeper)
     source = choice.source if isinstance(choice.source, FileSource) and not flags.config_only else None
     if source is None and flags.token.given:
         why = "--config-only writes no token" if flags.config_only else "clients fetch the token themselves"
@@ -132,9 +143,8 @@ def generate(
         files |= _beside(output, container, context)
         warnings += _replaced(output, config)
     # A config that is written alone is made to be committed, and stays; what a job logs in with is for `logout`.
-    named = target.project.project_id if target.project and target.project.explicit else None
     receipt_for = None if flags.config_only else output
-    warnings += write_private(files, context.roots, receipt_for=receipt_for, project=named)
+    warnings += write_private(files, context.roots, receipt_for=receipt_for, project=_named_project(target))
     return Generated(output, token_path, config, warnings, token, container)
 
 
@@ -163,6 +173,11 @@ def _beside(output: Path, container: Container | None, context: Context) -> dict
     return {gsutil.file: gsutil.content}
 
 
+def _named_project(target: Target) -> str | None:
+    """The project that somebody has named for this login."""
+    return target.project.project_id if target.project and target.project.explicit else None
+
+
 def _replaced(path: Path, new: CredentialConfig) -> tuple[str, ...]:
     """A warning where the files of a login as somebody else are about to be replaced."""
     try:
@@ -178,6 +193,36 @@ def _replaced(path: Path, new: CredentialConfig) -> tuple[str, ...]:
         f"This replaces an earlier login, as {who}: {path} was its credential config. To keep two logins beside each "
         "other, give one a name: --name NAME",
     )
+
+
+def _kept(
+    config: CredentialConfig,
+    output: Path,
+    warnings: tuple[str, ...],
+    job: tuple[Target, GenerateFlags, Context],
+    keeper: "Keeper",
+) -> Generated:
+    """Write a config that leads to an agent."""
+    target, flags, context = job
+    _check_paths(output, None, context.roots)
+    checked = keeper.obtain(flags, context, target)
+    config = config._replace(source=keeper.begin(checked, output, target, context))
+    try:
+        files = {output: config.to_json().encode(), **keeper.files}
+        if gsutil := gsutil_for(output, str(keeper.folder) if keeper.folder else context.environ.get("HOME")):
+            files[gsutil.file] = gsutil.content
+            forget_tokens(gsutil.folder, context.roots)
+        # What stands in a folder of its own needs no receipt: the folder goes as a whole.
+        receipt_for = output if keeper.folder is None else None
+        more = _replaced(output, config)
+        more += write_private(
+            files, context.roots, receipt_for=receipt_for, growing=keeper.files, project=_named_project(target)
+        )
+        keeper.ready()
+    except BaseException:
+        keeper.abandon()
+        raise
+    return Generated(output, None, config, warnings + checked.warnings + more, checked.token)
 
 
 def _folder(context: Context) -> Folder:

@@ -8,18 +8,18 @@ A login is known by its credential config. `logout` ends one and leaves the othe
 job's that shares this ``$HOME``; `logout_all` ends all that the receipt knows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from gcp_wif.ci.export_format import ExportFile, ExportTarget
+from gcp_wif.ci.export_format import CREDENTIALS_VARIABLES, Export, ExportFile, ExportTarget
 from gcp_wif.errors import InputError
 from gcp_wif.files import Fact, Roots, edit_shared, open_receipt, real_path, remove_proven
 from gcp_wif.job.context import Context
-from gcp_wif.job.export import read_config
+from gcp_wif.job.export import endings, read_config
 from gcp_wif.job.gsutil import forget_tokens, gsutil_for
 
-__all__ = ["LoggedOut", "logout", "logout_all"]
+__all__ = ["LoggedOut", "endings_of", "logout", "logout_all", "remove_written"]
 
 
 class LoggedOut(NamedTuple):
@@ -27,15 +27,19 @@ class LoggedOut(NamedTuple):
 
     Attributes:
         removed: the files.
+        agent_ended: whether there was an agent, which has ended.
         shell_file: the file that lost our export lines, ``None`` where it had none.
         warnings: what was left, and why.
         remaining: the credential configs of other logins that are still there.
+        ended: those of the logins that were ended.
     """
 
     removed: tuple[Path, ...]
+    agent_ended: bool
     shell_file: Path | None
     warnings: tuple[str, ...]
     remaining: tuple[Path, ...] = ()
+    ended: tuple[Path, ...] = ()
 
 
 def logout(config: Path, target: ExportTarget | None, context: Context) -> LoggedOut:
@@ -47,38 +51,52 @@ def logout(config: Path, target: ExportTarget | None, context: Context) -> Logge
         context: the job's: what earlier exports have set, and where private files may be.
 
     Raises:
-        InputError: WIF303 where something cannot be removed; WIF305 where another run holds the receipt; WIF401 to
-            WIF403 where ``config`` is not ours and no credential config either: likely the wrong file was named.
+        InputError: WIF014 where an agent does not end; WIF303 where something cannot be removed; WIF305 where another
+            run holds the receipt; WIF401 to WIF403 where ``config`` is not ours and no credential config either: likely
+            the wrong file was named.
     """
-    removed, warnings = _remove_files(config, context.roots)
-    if gsutil := gsutil_for(config, context.roots.home):
-        forget_tokens(gsutil.folder, context.roots)
+    ended = _end_agent(config)
+    removed, warnings = remove_written(config, context)
     names = {str(config), real_path(config)}
     changed = None
     if isinstance(target, ExportFile):
-        changed = _edit(target, lambda content: target.format.ended_of(content, context.environ, names))
-    return LoggedOut(removed, changed, warnings, _remaining(context.roots))
+        changed = _edit(target, lambda content: target.format.ended_of(content, endings(config, context), names))
+    return LoggedOut(removed, ended, changed, warnings, _known(context.roots), (config,))
 
 
-def logout_all(default: Path | None, target: ExportTarget | None, context: Context) -> LoggedOut:
+def logout_all(default: Path, target: ExportTarget | None, context: Context) -> LoggedOut:
     """End every login that the receipt knows, and all our lines in the target's file.
 
     Args:
-        default: a credential config that is looked for where the receipt knows none; ``None`` for none.
+        default: a credential config that is looked for where the receipt knows none.
         target: as for `logout`.
         context: the job's.
 
     Raises:
         InputError: as `logout`.
     """
-    known = _remaining(context.roots)
-    done = [logout(config, None, context) for config in known or ([default] if default else [])]
+    configs = _known(context.roots) or (default,)
+    done = [logout(config, None, context) for config in configs]
     changed = None
     if isinstance(target, ExportFile):
-        changed = _edit(target, lambda content: target.format.ended(content, context.environ))
-    removed = tuple(path for each in done for path in each.removed)
-    warnings = tuple(warning for each in done for warning in each.warnings)
-    return LoggedOut(removed, changed, warnings, _remaining(context.roots))
+        changed = _edit(target, lambda content: target.format.ended(content, endings_of([default, *configs], context)))
+    return LoggedOut(
+        tuple(path for each in done for path in each.removed),
+        any(each.agent_ended for each in done),
+        changed,
+        tuple(warning for each in done for warning in each.warnings),
+        _known(context.roots),
+        configs,
+    )
+
+
+def endings_of(configs: Iterable[Path], context: Context) -> tuple[Export, ...]:
+    """The endings of several logins, as `endings` has those of one; also where the step names one by another path."""
+    known = set(configs)
+    present = Path(context.environ.get(CREDENTIALS_VARIABLES[0]) or "/")
+    if Path(real_path(present)) in known:
+        known.add(present)
+    return tuple({each.name: each for config in sorted(known) for each in endings(config, context)}.values())
 
 
 def _edit(target: ExportFile, change: Callable[[bytes], tuple[bytes, bytes]]) -> Path | None:
@@ -86,7 +104,7 @@ def _edit(target: ExportFile, change: Callable[[bytes], tuple[bytes, bytes]]) ->
     return target.path if answer and answer[0] != answer[1] else None
 
 
-def _remaining(roots: Roots) -> tuple[Path, ...]:
+def _known(roots: Roots) -> tuple[Path, ...]:
     """The credential configs that the receipt knows; none where there is no receipt to believe."""
     try:
         with open_receipt(roots, make=False) as receipt:
@@ -96,6 +114,25 @@ def _remaining(roots: Roots) -> tuple[Path, ...]:
             raise
         return ()
     return tuple(Path(config) for config in dict.fromkeys(fact.config for fact in facts))
+
+
+def _end_agent(config: Path) -> bool:
+    """End the agent of the config, where one lives."""
+    from gcp_wif.job.agent.launch import end, log_path
+
+    return log_path(config).exists() and end(config)
+
+
+def remove_written(config: Path, context: Context) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Remove the files that login wrote for ``config``; which ones, and warnings about those that stay.
+
+    Raises:
+        InputError: as `logout`, but for WIF014.
+    """
+    removed, warnings = _remove_files(config, context.roots)
+    if gsutil := gsutil_for(config, context.roots.home):
+        forget_tokens(gsutil.folder, context.roots)
+    return removed, warnings
 
 
 def _remove_files(config: Path, roots: Roots) -> tuple[tuple[Path, ...], tuple[str, ...]]:

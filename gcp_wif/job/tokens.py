@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gcp_wif import secrets
 from gcp_wif.ci import CiSystem, TokenRequest
@@ -21,7 +21,15 @@ from gcp_wif.subject_token import (
     SubjectToken,
 )
 
-__all__ = ["CheckedToken", "obtain_token", "read_token_file", "require_source"]
+__all__ = [
+    "Asking",
+    "CheckedToken",
+    "ask_again",
+    "asking_of",
+    "obtain_token",
+    "read_token_file",
+    "require_source",
+]
 
 
 class CheckedToken(NamedTuple):
@@ -29,6 +37,71 @@ class CheckedToken(NamedTuple):
 
     token: SubjectToken
     warnings: tuple[str, ...]
+
+
+class Asking(NamedTuple):
+    """What the CI system is asked for, the same each time that a long job needs another token.
+
+    Attributes:
+        ci: the CI system that was named; ``None`` for the one whose job this is.
+        audience: as in `TokenRequest`.
+        claims: likewise.
+        tenant: that the token must be of.
+    """
+
+    ci: str | None
+    audience: str
+    claims: tuple[str, ...]
+    tenant: Tenant
+
+    def as_task(self) -> dict[str, Any]:
+        """For a process that asks later, in JSON."""
+        tenant = [self.tenant.kind, dict(self.tenant.keys), self.tenant.origin]
+        return {"ci": self.ci, "audience": self.audience, "claims": list(self.claims), "tenant": tenant}
+
+    @classmethod
+    def from_task(cls, task: Mapping[str, Any]) -> "Asking":
+        """What `as_task` made."""
+        return cls(task["ci"], task["audience"], tuple(task["claims"]), Tenant(*task["tenant"]))
+
+
+def asking_of(flags: TokenFlags, context: Context, target: Target) -> Asking:
+    """What the CI system is asked for in a job that outlives its token.
+
+    Raises:
+        InputError: WIF110 a flag that names another source, WIF211 a CI system that gives no second token.
+    """
+    others = [name for name in flags.given if name != "--audience"]
+    if others:
+        raise InputError(
+            f"{others[0]} names one token, and --keep-fresh needs another one later.",
+            hint="Leave it away: the CI system is asked each time. --audience AUD says for whom.",
+            code="WIF110",
+        )
+    system = context.system
+    if system.cannot_ask:
+        raise InputError(
+            f"A job of {system.title} cannot be kept logged in: there is nobody to ask for a second token.",
+            hint=system.cannot_ask,
+            code="WIF211",
+        )
+    return Asking(
+        context.ci, flags.audience or _audience(system, context, target), target.claims, _tenant(context, target)
+    )
+
+
+def ask_again(asking: Asking, context: Context) -> CheckedToken:
+    """A fresh token of the CI system, checked as `obtain_token` does.
+
+    Raises:
+        InputError: WIF202 to WIF206 for what it gives, WIF208 or WIF211 where it cannot be asked.
+        UnavailableError: WIF603 where it does not answer.
+    """
+    system = context.system
+    text = system.ask(TokenRequest(asking.audience, asking.claims), context.environ, context.run)
+    origin = f"the answer of {system.asked}"
+    token = SubjectToken.parse(text, origin=origin)
+    return CheckedToken(token, check_claims(token.claims, context.clock(), asking.tenant, origin=origin))
 
 
 def obtain_token(
@@ -54,9 +127,7 @@ def obtain_token(
     token = SubjectToken.parse(text, origin=origin, jwt=jwt)
     if not jwt:
         return CheckedToken(token, ())
-    issuer = target.issuer if target else None
-    wanted = Tenant(issuer.kind, issuer.keys, "the manifest") if issuer else context.system.tenant(context.environ)
-    return CheckedToken(token, check_claims(token.claims, context.clock(), wanted, origin=origin))
+    return CheckedToken(token, check_claims(token.claims, context.clock(), _tenant(context, target), origin=origin))
 
 
 def require_source(flags: TokenFlags, context: Context) -> None:
@@ -163,6 +234,11 @@ def _no_token(system: CiSystem, environ: Mapping[str, str]) -> InputError:
 def _ask(audience: str, system: CiSystem, context: Context, target: Target | None) -> tuple[str, str]:
     request = TokenRequest(audience, target.claims if target else ())
     return system.ask(request, context.environ, context.run), f"the answer of {system.asked}"
+
+
+def _tenant(context: Context, target: Target | None) -> Tenant:
+    issuer = target.issuer if target else None
+    return Tenant(issuer.kind, issuer.keys, "the manifest") if issuer else context.system.tenant(context.environ)
 
 
 def _audience(system: CiSystem, context: Context, target: Target | None) -> str:

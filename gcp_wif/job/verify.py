@@ -20,6 +20,7 @@ from gcp_wif.names import Principal, ServiceAccountEmail
 from gcp_wif.subject_token import (
     JWT_TOKEN_TYPES,
     MAX_SUBJECT_BYTES,
+    SubjectToken,
     UnverifiedClaims,
 )
 
@@ -51,6 +52,7 @@ def verify(
     *,
     allow_executable: bool = False,
     path_in_container: str | None = None,
+    token: SubjectToken | None = None,
 ) -> Verified:
     """Prove that the credential config at ``path`` works.
 
@@ -60,6 +62,7 @@ def verify(
         context: for the clock and the organisation.
         allow_executable: whether it may run a program that is not gcp-wif.
         path_in_container: the folder where a container sees the config's; the token is then read beside the config.
+        token: what the config's source gives, where the caller has it: it tells the principal.
 
     Raises:
         InputError: the config or the token cannot work; Google was not asked.
@@ -68,7 +71,7 @@ def verify(
     """
     trusted = read_trusted(path, endpoints, context.program, allow_executable=allow_executable)
     config = _directed(_on_machine(trusted.config, path, path_in_container), endpoints)
-    claims = UnverifiedClaims({})
+    claims = token.claims if token is not None else UnverifiedClaims({})
     warnings: tuple[str, ...] = ()
     if isinstance(config.source, FileSource):
         token = read_token_file(config.source, subject_token_type=config.subject_token_type)

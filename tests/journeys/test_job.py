@@ -45,7 +45,7 @@ def test_login_then_google_auth_in_the_next_step(cli, google) -> None:
 def test_login_as_json(cli, google) -> None:
     done = cli("login", "--json", **google.job())
     result = json.loads(done.stdout)
-    assert set(result) == {"version", "already_authenticated", "generate", "export", "verify"}
+    assert set(result) == {"version", "already_authenticated", "generate", "export", "verify", "agent"}
     keys = {"config_path", "token_path", "env_file", "provider", "service_account", "warnings"}
     assert set(result["generate"]) == keys
     assert set(result["export"]) == {"shell_file", "lines_added", "exports"}

@@ -11,7 +11,7 @@ from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, 
 from gcp_wif.cli.job_steps import check_stdout, export_document, run_export, say_how_to_source
 from gcp_wif.cli.options import CiOptions, ConfigFileOptions, ExecutableOptions, ExportOptions, NameOptions
 from gcp_wif.credential_config import FileSource
-from gcp_wif.job.export import export_target, exports, gsutil_search_path, printed, project_of
+from gcp_wif.job.export import export_target, exports, gsutil_search_path, loopback_exports, printed, project_of
 from gcp_wif.job.target import ProjectChoice
 from gcp_wif.job.trusted_config import read_trusted
 from gcp_wif.names import ProjectId
@@ -54,8 +54,16 @@ def main(
     project = project_of(trusted.config, config, context.roots)
     if options.project_id is not None:
         project = ProjectChoice(ProjectId.parse(options.project_id, origin="--project-id"), explicit=True)
-    wanted = exports(config, project, executables=trusted.executables, boto_path=gsutil_search_path(config, context))
+    wanted = exports(
+        config,
+        project,
+        executables=trusted.executables,
+        boto_path=gsutil_search_path(config, context),
+        more=loopback_exports(trusted.config, None, context.environ),
+    )
     if isinstance(target, ExportOutput):
+        if target.how:
+            out.say(f"exports            {target.how}")
         out.raw(printed(config, wanted, target, context))
         return
     done = run_export(config, wanted, target, context, out)

@@ -14,7 +14,7 @@ from gcp_wif.job.context import Context
 from gcp_wif.job.export import STDOUT, export_target
 from gcp_wif.job.generate import config_path
 from gcp_wif.job.login_files import name_of
-from gcp_wif.job.logout import logout, logout_all
+from gcp_wif.job.logout import endings_of, logout, logout_all
 
 __all__ = ["main"]
 
@@ -34,8 +34,8 @@ def main(options: _Options, named: NameOptions, export: ExportOptions, ci: CiOpt
     """Remove what login wrote, and nothing else.
 
     That is the token file, the credential config and the export lines, of one login: the one without a name, unless
-    --name, --output-file or --all says which. With --to stdout it prints the `unset` for the present shell:
-    eval "$(gcp-wif logout --to stdout)".
+    --name, --output-file or --all says which; the agent of --keep-fresh ends. With --to stdout it prints the `unset`
+    for the present shell: eval "$(gcp-wif logout --to stdout)".
     """
     out, context = terminal(common), ci.context()
     if common.as_json and export.to == STDOUT:
@@ -51,23 +51,26 @@ def main(options: _Options, named: NameOptions, export: ExportOptions, ci: CiOpt
     done = logout_all(config, target, context) if options.everything else logout(config, target, context)
     for warning in done.warnings:
         out.warn(warning)
+    if done.agent_ended:
+        out.say("agent ended        the token is kept fresh no longer")
     for path in done.removed:
         out.say(f"removed            {path}")
     if done.shell_file:
         out.say(f"exports removed    {done.shell_file}")
-    if not done.removed and not done.shell_file:
+    if not (done.removed or done.shell_file or done.agent_ended):
         out.say("There was nothing to remove.")
     for other in done.remaining:
         out.say(f"still logged in    {other}: `{_command(other, context)}` ends it, `gcp-wif logout --all` every login")
     if isinstance(target, ExportOutput) and not common.as_json:
         present = context.environ.get(CREDENTIALS_VARIABLES[0])
         if present is None or options.everything or Path(present) == config:
-            out.raw(target.format.unset())
+            out.raw(target.format.unset(endings_of([config, *done.ended], context)))
         else:
             out.warn(f"The variables of this shell stay: they name {present}.")
     out.data(
         {
             "removed": [str(path) for path in done.removed],
+            "agent_ended": done.agent_ended,
             "shell_file": str(done.shell_file) if done.shell_file else None,
             "remaining": [str(path) for path in done.remaining],
             "warnings": list(done.warnings),
