@@ -95,7 +95,7 @@ def login(
     """
     from gcp_wif.ci.export_format import ExportFile
     from gcp_wif.files import check_shared
-    from gcp_wif.job.export import export, export_target, exports, gsutil_search_path, unexport
+    from gcp_wif.job.export import export, export_target, exports, gsutil_search_path, instead_of_earlier, unexport
     from gcp_wif.job.generate import generate
     from gcp_wif.job.trusted_config import judge
     from gcp_wif.job.verify import verify as prove
@@ -124,7 +124,8 @@ def login(
     variables = exports(written.config_path, target.project, executables=False, boto_path=gsutil)
     exported = None
     if isinstance(sink, ExportFile):  # a path never means the output
-        exported = export(written.config_path, variables, sink, context.environ)
+        wanted_there, there = instead_of_earlier(written.config_path, variables, sink, context)
+        exported = export(written.config_path, wanted_there, sink, there)
     verified = None
     try:
         verified = prove(written.config_path, endpoints, context) if verify else None

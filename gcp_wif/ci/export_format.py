@@ -40,7 +40,13 @@ class Export(NamedTuple):
 
 
 class FileFormat(ABC):
-    """How a file says variables. Each function is pure: bytes in, bytes out."""
+    """How a file says variables. Each function is pure: bytes in, bytes out.
+
+    Attributes:
+        empties: whether what an earlier step has set can be emptied alone, by the step that wants it gone.
+    """
+
+    empties: bool = False
 
     @abstractmethod
     def appended(self, content: bytes, wanted: tuple[Export, ...], environ: Mapping[str, str]) -> bytes:

@@ -129,10 +129,11 @@ def run_export(
     config: Path, wanted: "tuple[Export, ...]", target: "ExportFile", context: Context, out: Terminal
 ) -> "Exported":
     """Append the exports to the target's file."""
-    from gcp_wif.job.export import export
+    from gcp_wif.job.export import export, instead_of_earlier
     from gcp_wif.job.gsutil import why_not
 
-    done = export(config, wanted, target, context.environ)
+    wanted, environ = instead_of_earlier(config, wanted, target, context)
+    done = export(config, wanted, target, environ)
     names = ", ".join(each.name for each in done.exports)
     state = f"{counted(done.added, 'line')} added" if done.added else "nothing to add"
     out.say(f"exports            {done.path} ({state}): {names}")

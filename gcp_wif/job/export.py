@@ -38,6 +38,7 @@ __all__ = [
     "export_target",
     "exports",
     "gsutil_search_path",
+    "instead_of_earlier",
     "loopback_exports",
     "printed",
     "project_of",
@@ -209,6 +210,25 @@ def printed(config: Path, wanted: tuple[Export, ...], target: ExportOutput, cont
     return target.format.left_over(tuple(name for name in earlier if name not in names)) + target.format.printed(
         wanted, environ
     )
+
+
+def instead_of_earlier(
+    config: Path, wanted: tuple[Export, ...], target: ExportFile, context: Context
+) -> tuple[tuple[Export, ...], Mapping[str, str]]:
+    """The exports for a file, and the environment in which they count: nothing of an earlier login gets in their way.
+
+    Args:
+        config: the credential config that they name.
+        wanted: what `exports` makes of it.
+        target: the file.
+        context: the job's, with the variables of this step.
+    """
+    earlier = _of_earlier_login(config, context)
+    names = {each.name for each in wanted}
+    environ = {name: value for name, value in context.environ.items() if name not in names or name not in earlier}
+    if target.format.empties:
+        wanted += tuple(Export(name, "") for name in earlier if name not in names)
+    return wanted, environ
 
 
 def _of_earlier_login(config: Path, context: Context) -> tuple[str, ...]:

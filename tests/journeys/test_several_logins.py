@@ -187,6 +187,40 @@ class TestBesideEachOther:
         assert again.exports == two.exports
 
 
+class TestWhereEachStepHasAFile:
+    def test_nothing_of_the_earlier_login_counts_for_the_next_one(self, cli, job, tmp_path: Path) -> None:
+        """On GitHub the runner hands on what a step wrote, so that it can only be replaced or emptied."""
+        flags = ["--ci=github", "--token-env=CIRCLE_OIDC_TOKEN"]
+        held = {name: value for name, value in job.items() if name != "CIRCLECI"} | {"RUNNER_TEMP": str(tmp_path)}
+
+        def step(command: str, *more: str) -> None:
+            file = tmp_path / "env"
+            file.write_bytes(b"")
+            own = flags if command == "login" else flags[:1]
+            done = cli(command, *own, *more, **held, GITHUB_ENV=str(file))
+            assert done.returncode == 0, done.stderr
+            lines = file.read_text().splitlines()
+            while lines:  # as the runner reads it
+                name, _, mark = lines.pop(0).partition("<<")
+                held[name] = "\n".join(iter(lambda: lines.pop(0), mark))
+
+        def seen() -> tuple[str, str]:
+            return Path(held["GOOGLE_APPLICATION_CREDENTIALS"]).stem[-1], held[PROJECT]
+
+        step("login", "--name=a", f"--service-account={ACCOUNT}", "--project-id=acme-first")
+        assert seen() == ("a", "acme-first")
+        step("login", "--name=b", f"--service-account={OTHER}")
+        assert seen() == ("b", "acme-staging")
+        step("login", "--name=c", "--direct")
+        assert seen() == ("c", "")
+        step("export", "--name=a")
+        assert seen() == ("a", "acme-first")
+        step("logout", "--name=b")
+        assert seen() == ("a", "acme-first")
+        step("logout", "--all")
+        assert held["GOOGLE_APPLICATION_CREDENTIALS"] == ""
+
+
 class TestWithoutAName:
     def test_the_files_are_replaced_and_that_is_said(self, cli, login) -> None:
         assert "replaces" not in login(ACCOUNT).stderr
