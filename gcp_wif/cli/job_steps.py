@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcp_wif.cli.command import CommonOptions
-from gcp_wif.cli.options import ConfigFileOptions, GenerateOptions, TokenOptions
+from gcp_wif.cli.options import ConfigFileOptions, ContainerOptions, GenerateOptions, NameOptions, TokenOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, RefusedError
@@ -35,9 +35,15 @@ __all__ = [
 ]  # fmt: skip
 
 
+GenerateGroups = (
+    tuple[GenerateOptions, ConfigFileOptions, TokenOptions]
+    | tuple[GenerateOptions, ConfigFileOptions, TokenOptions, NameOptions, ContainerOptions]
+)
+
+
 def run_generate(
     target: "Target",
-    options: tuple[GenerateOptions, ConfigFileOptions, TokenOptions],
+    options: "GenerateGroups",
     endpoints: Endpoints,
     context: Context,
     out: Terminal,
@@ -68,9 +74,15 @@ def run_generate(
     out.say(f"credential config  {done.config_path}")
     if done.token_path:
         out.say(f"subject token      {done.token_path}")
+    if done.container:
+        out.say(f"in the container   docker run {done.container.flags} IMAGE")
+        out.say(
+            '                   The files are private: where the image has a user of its own, add  --user "$(id -u)"'
+        )
     return done, {
         "config_path": str(done.config_path),
         "token_path": str(done.token_path) if done.token_path else None,
+        "env_file": str(done.container.env_file) if done.container else None,
         "provider": str(target.provider),
         "service_account": target.service_account,
         "warnings": list(done.warnings),
@@ -108,7 +120,7 @@ def hide_in_log(secret: str, context: Context, out: Terminal) -> None:
             out.warn(why)
 
 
-def check_stdout(target: "ExportTarget", common: CommonOptions) -> None:
+def check_stdout(target: "ExportTarget | None", common: CommonOptions) -> None:
     """Refuse two results on standard output.
 
     Raises:
@@ -126,10 +138,11 @@ def run_export(
     config: Path, wanted: "tuple[Export, ...]", target: "ExportFile", context: Context, out: Terminal
 ) -> "Exported":
     """Append the exports to the target's file."""
-    from gcp_wif.job.export import export
+    from gcp_wif.job.export import export, instead_of_earlier
     from gcp_wif.job.gsutil import why_not
 
-    done = export(config, wanted, target, context.environ)
+    wanted, environ = instead_of_earlier(config, wanted, target, context)
+    done = export(config, wanted, target, environ)
     names = ", ".join(each.name for each in done.exports)
     state = f"{counted(done.added, 'line')} added" if done.added else "nothing to add"
     out.say(f"exports            {done.path} ({state}): {names}")
@@ -180,6 +193,7 @@ def run_verify(
     out: Terminal,
     *,
     allow_executable: bool,
+    path_in_container: str | None = None,
     token: "SubjectToken | None" = None,
 ) -> "Verified":
     """Do the exchange.
@@ -190,7 +204,14 @@ def run_verify(
     from gcp_wif.job.verify import verify
 
     with explained(config, context, token=token):
-        done = verify(config, endpoints, context, allow_executable=allow_executable, token=token)
+        done = verify(
+            config,
+            endpoints,
+            context,
+            allow_executable=allow_executable,
+            path_in_container=path_in_container,
+            token=token,
+        )
     for warning in done.warnings:
         out.warn(warning)
     return done

@@ -308,6 +308,26 @@ INPUTS = (
         INPUT,
     ),
     Code(
+        "WIF131",
+        "The name of the login is not valid",
+        "--name tells the logins of one job apart, and becomes a part of their file names: letters, digits, hyphens "
+        "and underscores, at most 63, the first one a letter or a digit.",
+        ("Give a short name, such as that of the identity in the manifest: --name deploy",),
+        INPUT,
+    ),
+    Code(
+        "WIF132",
+        "Several things are missing",
+        "More than one thing that the command needs is not there: values that no flag or variable gives, the token, or "
+        "a file for the exports. Outside a CI job all of these are missing.",
+        (
+            "Each is named in the message with its own code; `gcp-wif doctor --explain CODE` says more about it.",
+            "Where all are missing, the command does not run in a job, or `sudo` or `docker run` took the variables "
+            "away.",
+        ),
+        INPUT,
+    ),
+    Code(
         "WIF140",
         "The proxy cannot be used",
         "HTTPS_PROXY or ALL_PROXY holds something else than the address of a proxy that is spoken to in plain http, "

@@ -186,7 +186,7 @@ TOKENS_AND_FILES = (
         "Outside the CI system, or in a shell that is not bash, no file is known whose exports reach the next steps.",
         (
             "Name a file that you source: gcp-wif export --to FILE",
-            'Or export for this shell alone: eval "$(gcp-wif export --to stdout)"',
+            'Or export for this shell alone: eval "$(gcp-wif login --to stdout)"',
         ),
         INPUT,
     ),

@@ -1,6 +1,7 @@
 """Files that other programs write too: those that a job's next steps read."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -16,7 +17,49 @@ from gcp_wif.files.reading import read_up_to
 from gcp_wif.files.receipt import pause_until
 from gcp_wif.files.staging import staged
 
-__all__ = ["edit_shared"]
+__all__ = ["check_shared", "edit_shared"]
+
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def check_shared(path: Path, *, origin: str) -> None:
+    """Refuse a file that `edit_shared` could not change or make, before anything else is done.
+
+    Args:
+        path: the file.
+        origin: the flag or purpose that named it, for messages.
+
+    Raises:
+        InputError: WIF301, WIF303.
+    """
+    try:
+        try:
+            _check_regular(os.stat(path), path, origin)  # noqa: PTH116 - opening a device may already do something
+        except FileNotFoundError:
+            _check_makeable(Path(os.path.realpath(path)))
+        else:
+            os.close(os.open(path, _FLAGS))
+    except OSError as error:
+        culprit = path if os.path.lexists(path) else path.parent
+        found = os_problem(error, path, origin, "written", culprit=culprit)
+        raise InputError(
+            found.message,
+            hint="Nothing was written. Name a file that this user may write, with --to PATH, or print the exports for "
+            'the present shell: eval "$(gcp-wif login --to stdout)"',
+            code=found.code,
+        ) from error
+
+
+def _check_makeable(path: Path) -> None:
+    """Raises `OSError` where no file can be made at ``path``."""
+    folder = folder_of(path)
+    try:
+        if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder):
+            read_only = os.fstatvfs(folder).f_flag & os.ST_RDONLY
+            reason = errno.EROFS if read_only else errno.EACCES
+            raise OSError(reason, os.strerror(reason), str(path))
+    finally:
+        os.close(folder)
 
 
 def edit_shared(
@@ -86,16 +129,15 @@ def _locked(path: Path, origin: str, deadline: float, *, create: bool) -> Iterat
 
 
 def _opened(path: Path, origin: str, *, create: bool) -> int:
-    flags = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     try:
         _check_regular(os.stat(path), path, origin)  # noqa: PTH116 - opening a device may already do something
-        descriptor = os.open(path, flags)
+        descriptor = os.open(path, _FLAGS)
     except FileNotFoundError:
         if not create:
             raise
         # Only now with O_CREAT: where the kernel protects shared folders, it refuses even root to open another user's
         # file with it (fs.protected_regular, proc(5)).
-        descriptor = os.open(path, flags | os.O_CREAT, 0o600)
+        descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o600)
     try:
         _check_regular(os.fstat(descriptor), path, origin)
     except InputError:

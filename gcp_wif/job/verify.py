@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 from gcp_wif.credential_config import CredentialConfig, FileSource
 from gcp_wif.endpoints import Endpoints
+from gcp_wif.errors import InputError
 from gcp_wif.issuers import profile_of
 from gcp_wif.issuers.checks import check_claims
+from gcp_wif.job.container import on_machine
 from gcp_wif.job.context import Context
 from gcp_wif.job.tokens import read_token_file
 from gcp_wif.job.trusted_config import read_trusted
@@ -65,6 +67,7 @@ def verify(
     context: Context,
     *,
     allow_executable: bool = False,
+    path_in_container: str | None = None,
     token: SubjectToken | None = None,
 ) -> Verified:
     """Prove that the credential config at ``path`` works.
@@ -74,6 +77,7 @@ def verify(
         endpoints: where it may lead; to the emulator's all its URLs are turned.
         context: for the clock and the organisation.
         allow_executable: whether it may run a program that is not gcp-wif.
+        path_in_container: the folder where a container sees the config's; the token is then read beside the config.
         token: what the config's source gives, where the caller has it: it tells the principal.
 
     Raises:
@@ -81,7 +85,7 @@ def verify(
         RefusedError: Google said no.
         UnavailableError: no answer.
     """
-    found = usable(path, endpoints, context, allow_executable=allow_executable)
+    found = usable(path, endpoints, context, allow_executable=allow_executable, path_in_container=path_in_container)
     claims = token.claims if token is not None else found.claims
 
     from gcp_wif.job.exchange import exchange
@@ -91,7 +95,14 @@ def verify(
     return Verified(_principal(found.config, claims), account, granted.expires_at, found.warnings)
 
 
-def usable(path: Path, endpoints: Endpoints, context: Context, *, allow_executable: bool) -> Usable:
+def usable(
+    path: Path,
+    endpoints: Endpoints,
+    context: Context,
+    *,
+    allow_executable: bool,
+    path_in_container: str | None = None,
+) -> Usable:
     """Read the credential config at ``path`` and look at all that can be judged without asking Google.
 
     Args:
@@ -99,12 +110,14 @@ def usable(path: Path, endpoints: Endpoints, context: Context, *, allow_executab
         endpoints: where it may lead; to the emulator's all its URLs are turned.
         context: for the clock and the organisation.
         allow_executable: whether it may run a program that is not gcp-wif.
+        path_in_container: the folder where a container sees the config's own; the token file is looked for beside the
+            config.
 
     Raises:
         InputError: the config or the token cannot work.
     """
     trusted = read_trusted(path, endpoints, context.program, allow_executable=allow_executable)
-    config = _directed(trusted.config, endpoints)
+    config = _directed(_on_machine(trusted.config, path, path_in_container), endpoints)
     if not isinstance(config.source, FileSource):
         return Usable(config, UnverifiedClaims({}), ())
     token = read_token_file(config.source, subject_token_type=config.subject_token_type)
@@ -113,6 +126,16 @@ def usable(path: Path, endpoints: Endpoints, context: Context, *, allow_executab
     tenant = context.system.tenant(context.environ)
     origin = f"the token file {config.source.file}"
     return Usable(config, token.claims, check_claims(token.claims, context.clock(), tenant, origin=origin))
+
+
+def _on_machine(config: CredentialConfig, path: Path, path_in_container: str | None) -> CredentialConfig:
+    """The config, with the token file where this machine has it."""
+    if path_in_container is None:
+        return config
+    if not isinstance(config.source, FileSource):
+        raise InputError("--path-in-container is for a config with a token file, which this is not.", code="WIF110")
+    file = on_machine(config.source.file, path_in_container, path)
+    return config._replace(source=config.source._replace(file=file))
 
 
 def _directed(config: CredentialConfig, endpoints: Endpoints) -> CredentialConfig:
