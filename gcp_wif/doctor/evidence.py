@@ -10,7 +10,7 @@ from gcp_wif.desired import Desired
 from gcp_wif.errors import GcpWifError
 from gcp_wif.federation import Binding, ProviderRules, Scope, Target
 from gcp_wif.manifest import Manifest
-from gcp_wif.names import PoolName, ProviderName, ServiceAccountEmail
+from gcp_wif.names import PoolId, PoolName, ProviderName, ServiceAccountEmail
 from gcp_wif.refusals import Parts, RefusalKind
 
 __all__ = ["ABOVE", "MISSING", "Binding", "Document", "Evidence"]
@@ -53,6 +53,8 @@ class Evidence:
         above: the folders and the organisation above that project, with their policies.
         roles: permissions of the roles that were read; ``None`` for one that Google did not show.
         services: the APIs that were looked at in the pool's project, and whether each is on.
+        near_pool: where the pool does not exist, the ID of one that is named much alike.
+        near_account: likewise of the account.
         siblings: the pool's other providers, as REST resources; deleted ones are not among them.
         refused: the row of Google's table that an error text was recognised as.
         also: other rows that fit the text, the likelier first.
@@ -87,6 +89,8 @@ class Evidence:
     roles: Mapping[str, Collection[str] | None] = field(default_factory=lambda: MappingProxyType({}))
     services: Mapping[str, bool] | None = None
     siblings: tuple[Mapping[str, Any], ...] = ()
+    near_pool: PoolId | None = None
+    near_account: ServiceAccountEmail | None = None
     refused: RefusalKind | None = None
     also: tuple[RefusalKind, ...] = ()
     error: Parts | None = None

@@ -1,5 +1,6 @@
 """From the principal to the account: what IAM decides. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +11,7 @@ from gcp_wif.doctor.commands import (
     bind_on_project,
     change_mapping,
     enable_services,
+    write_config,
 )
 from gcp_wif.doctor.evidence import MISSING, Evidence
 from gcp_wif.doctor.filling import filled
@@ -71,6 +73,9 @@ def _no_account(evidence: Evidence) -> Finding:
     named = account.account_id if account else "ACCOUNT"
     made = f"gcloud iam service-accounts create {named} --project={evidence.project or 'PROJECT_ID'}"
     fixes = ["Correct the email in the credential config (--service-account), letter by letter."]
+    if evidence.near_account is not None and evidence.provider is not None:
+        meant = replace(evidence, account=evidence.near_account)
+        fixes = [f"The project has {evidence.near_account}. If that is meant:", write_config(meant, evidence.provider)]
     fixes += ["Or let `gcp-wif apply` make it, with create = true."] if evidence.manifest else ["Or make it:", made]
     message = "The service account does not exist."
     return Finding("WIF931", "account", "broken", message, None, account, tuple(fixes))
@@ -302,11 +307,12 @@ class _Unbound:
     def _distinguishing(self) -> list[Principal]:
         """The attributes that are not the same for every job of the tenant, the most telling first."""
         mapping = self.evidence.rules.attribute_mapping if self.evidence.rules else {}
-        wide = {*self.profile.tenant_wide, *self.profile.shared_tenant_claims(self._issuer), "actor", "aud"}
+        wide = {*self.profile.tenant_wide, "actor", "actor_id", "aud"}
         pins = {each.claim: each.immutable for each in self.profile.names if each.name in self.profile.one_of}
 
         def order(principal: Principal) -> tuple[bool, bool, int]:
-            reads = [claim for claim in pins if claim in mapping.get(principal.tail.partition("/")[0], "")]
+            expression = mapping.get(principal.tail.partition("/")[0], "")
+            reads = [claim for claim in pins if re.search(rf"\b{re.escape(claim)}\b", expression)]
             return any(pins[claim] for claim in reads), bool(reads), len(principal)
 
         found = [each for each in self.decision.principals if each.parts.kind == "attribute"]
@@ -315,10 +321,6 @@ class _Unbound:
             key=order,
             reverse=True,
         )
-
-    @property
-    def _issuer(self) -> str:
-        return self.evidence.rules.issuer if self.evidence.rules else ""
 
     def narrowest(self) -> Principal:
         """What to bind where nothing better is known: an attribute rather than the subject, never the whole pool."""

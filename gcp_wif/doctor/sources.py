@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from gcp_wif import secrets
 from gcp_wif.desired import account_resource, project_resource
 from gcp_wif.desired import from_manifest as from_desired
+from gcp_wif.doctor.condition import alike
 from gcp_wif.doctor.evidence import MISSING, Document, Evidence
 from gcp_wif.errors import InputError, from_outside
 from gcp_wif.federation import Binding, Scope, bindings_of
 from gcp_wif.files import read_bounded
 from gcp_wif.manifest import Manifest
-from gcp_wif.names import ProviderName, ServiceAccountEmail
+from gcp_wif.names import PoolId, ProviderName, ServiceAccountEmail
 from gcp_wif.roles import ACCESS_TOKEN, IMPERSONATION_ROLE, carries
 
 if TYPE_CHECKING:
@@ -234,6 +235,15 @@ def from_google(evidence: Evidence, clients: "Clients", retry_policy: "RetryPoli
                 for each in listed["found"]
                 if not each["name"].endswith(f"/{name.provider_id}") and each.get("state") != "DELETED"
             )
+        if changes["pool_state"] is MISSING:
+            found = _seen(
+                lambda: {"found": [each["name"] for each in clients.list_pools(str(name.project_number))]},
+                retry_policy,
+                disabled,
+            )
+            ids = [each.rpartition("/")[2] for each in found["found"]] if isinstance(found, Mapping) else []
+            near = alike(name.pool_id, ids)
+            changes["near_pool"] = PoolId(near) if near else None
         changes["services"] = _services(clients, str(name.project_number), retry_policy)
     project = evidence.project
     if evidence.account is not None:
@@ -249,6 +259,9 @@ def from_google(evidence: Evidence, clients: "Clients", retry_policy: "RetryPoli
         changes["account_state"] = state = _seen(account, retry_policy, disabled)
         if project is None and isinstance(state, Mapping):  # its email does not tell
             changes["project"] = project = state["projectId"]
+        if state is MISSING and project is not None:
+            near = alike(email, _emails(clients, project, retry_policy))
+            changes["near_account"] = ServiceAccountEmail(near) if near else None
         policy = _seen(lambda: _policy_document(clients.get_policy(resource)), retry_policy, disabled)
         changes["policy"] = policy_of(policy, resource) if isinstance(policy, Mapping) else None
     if project is not None:
@@ -260,6 +273,11 @@ def from_google(evidence: Evidence, clients: "Clients", retry_policy: "RetryPoli
         changes["disabled_api"] = disabled[0]
     seen = replace(evidence, **changes)
     return replace(seen, roles=_roles_read(seen, clients, retry_policy))
+
+
+def _emails(clients: "Clients", project: str, retry_policy: "RetryPolicy") -> list[str]:
+    found = _seen(lambda: {"found": [each.email for each in clients.list_accounts(project)]}, retry_policy, [])
+    return found["found"] if isinstance(found, Mapping) else []
 
 
 def _services(clients: "Clients", project: str, retry_policy: "RetryPolicy") -> dict[str, bool] | None:

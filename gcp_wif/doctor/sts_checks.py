@@ -72,7 +72,7 @@ def provider_findings(evidence: Evidence) -> Iterator[Finding]:
 
 def _instead(evidence: Evidence, what: str) -> Iterator[str]:
     """The config is more often wrong than the pool: a second provider is seldom what is wanted."""
-    meant = _meant_provider(evidence) if what == "provider" else None
+    meant = _meant_provider(evidence) if what == "provider" else _in_the_near_pool(evidence)
     if meant is not None:
         yield "Correct the credential config:"
         yield write_config(evidence, meant)
@@ -85,6 +85,12 @@ def _instead(evidence: Evidence, what: str) -> Iterator[str]:
         yield "`gcp-wif apply` makes it."
     elif meant is None:
         yield "If nobody has made it yet: `gcp-wif apply` makes it, from a manifest."
+
+
+def _in_the_near_pool(evidence: Evidence) -> str | None:
+    if evidence.provider is None or evidence.near_pool is None:
+        return None
+    return str(evidence.provider._replace(pool_id=evidence.near_pool))
 
 
 def _meant_provider(evidence: Evidence) -> str | None:

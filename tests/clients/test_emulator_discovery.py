@@ -113,6 +113,12 @@ def test_answers_fit_googles_schemas(google: Google) -> None:
     assert call("GET", "/v3/folders/12").status_code == 403
     for role in ("roles/viewer", "projects/p/roles/x", "organizations/1/roles/x"):
         assert call("GET", f"/v1/{role}").json()["includedPermissions"]
+    constraint = {"constraint": "constraints/iam.workloadIdentityPoolProviders"}
+    policy = constraint | {"listPolicy": {"allowedValues": ["https://ci.example"]}}
+    assert call("POST", "/v1/organizations/22:setOrgPolicy", {"policy": policy}).ok
+    assert call("POST", "/v1/organizations/22:getOrgPolicy", constraint).json()["listPolicy"] == policy["listPolicy"]
+    assert call("POST", "/v1/projects/acme-prod:getEffectiveOrgPolicy", constraint).json()["constraint"]
+    assert call("POST", "/v1/organizations/22:setOrgPolicy", {"policy": constraint}).ok
     services = "/v1/projects/acme-prod/services"
     google.emulator.state.settings.disabled_services = {"sts.googleapis.com"}
     assert call("GET", f"{services}/sts.googleapis.com").json()["state"] == "DISABLED"

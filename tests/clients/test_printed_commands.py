@@ -3,6 +3,7 @@
 Words in capitals stand for the reader's own names; here they are those of an emulator.
 """
 
+import ast
 import json
 import os
 import re
@@ -15,11 +16,13 @@ from typing import Any
 import pytest
 import typer
 from admin_shell import Shell
+from code_sites import PACKAGE
 from google_setup import ACCOUNT, PROVIDER, Google
 
 from gcp_wif.cli.app import app
 from gcp_wif.codes import all_codes
 from gcp_wif.emulator import Emulator
+from gcp_wif.errors import InputError
 from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION, SAMPLE_PROJECT
 from gcp_wif.names import Principal
 
@@ -102,12 +105,25 @@ def test_gcloud_runs_it(command: str, emulator: Emulator, shell: Shell) -> None:
     assert emulator.crashes == []
 
 
-@pytest.mark.parametrize("command", commands("gcp-wif"))
+def _of_the_source() -> dict[str, str]:
+    """Our own commands in any text of the source, in backticks, with the file that has it."""
+    found: dict[str, str] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        spoken = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in spoken:
+                for command in re.findall(r"`(gcp-wif [a-z][^`{}]*)`", node.value):
+                    found.setdefault(command, str(path.relative_to(PACKAGE)))
+    return found
+
+
+@pytest.mark.parametrize("command", sorted({*commands("gcp-wif"), *_of_the_source()}))
 def test_we_have_the_command_and_its_flags(command: str) -> None:
     """What a flag's value must be is told by the command itself; here it must be a flag that there is."""
     root: Any = typer.main.get_command(app)
-    name, *rest = shlex.split(command.removeprefix("gcp-wif ").rstrip("…\"')("))
-    if name == "COMMAND":
+    name, *rest = shlex.split(command.removeprefix("gcp-wif ").partition(" -- ")[0].rstrip("…"))
+    if name == "COMMAND" or re.search(r"\bgcp-wif$", name):
         return
     assert name in root.list_commands(None), command
     found = root.get_command(None, name)
@@ -171,3 +187,107 @@ def _doctor(admin: Shell, line: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(done.stdout)
     assert "findings" in found, found
     return found
+
+
+def _refusals_of_the_admins_commands() -> dict[str, str]:
+    """The hints of plan and apply, where Google refuses, by what they are about."""
+    from google.api_core import exceptions
+
+    from gcp_wif.names import ProjectNumber
+    from gcp_wif.provisioning.failures import explained
+
+    denied = exceptions.Forbidden("Permission 'iam.serviceAccounts.setIamPolicy' denied on resource")
+    off = exceptions.Forbidden(
+        "Security Token Service API has not been used in project 123456789012 before or it is disabled. Enable it by "
+        "visiting https://console.developers.google.com/apis/api/sts.googleapis.com/overview?project=123456789012"
+    )
+    policy = exceptions.BadRequest("Org Policy violated for value: 'https://ci.example'.")
+    hints: dict[str, str] = {}
+    for error in (denied, off, policy):
+        made = explained(error, "trying", permission="iam.serviceAccounts.setIamPolicy", project="acme-prod")
+        hints[made.code] = made.hint or ""
+    with pytest.raises(InputError) as raised:
+        ProjectNumber.parse("acme-prod", origin="test")
+    hints[raised.value.code] = raised.value.hint or ""
+    return hints
+
+
+def _commands_in(text: str) -> list[str]:
+    quoted = re.findall(r"`(gcloud [^`]+)`", text)
+    return quoted + re.findall(r"^ +(gcloud .*)$", text, re.MULTILINE)
+
+
+@pytest.mark.client
+@pytest.mark.slow
+def test_the_hints_of_plan_and_apply_run(emulator: Emulator, shell: Shell) -> None:
+    hints = _refusals_of_the_admins_commands()
+    assert len(hints) == 4
+    for code, hint in hints.items():
+        commands_found = _commands_in(hint)
+        assert commands_found, code
+        for command in commands_found:
+            ready(emulator, command)
+            emulator.state.settings.ancestors = {"acme-prod": ("organizations/22",)}
+            emulator.state.settings.issuer_allow_list = ("https://other.example",)
+            done = shell(_filled(command).replace("ORGANIZATION_ID", "22"))
+            assert done.returncode == 0, f"{code}: {command}\n{done.stderr}"
+
+
+@pytest.mark.client
+@pytest.mark.slow
+def test_a_disabled_account_of_the_manifest_is_enabled_by_the_plans_own_line(
+    emulator: Emulator, shell: Shell, cli: Any, tmp_path: Path
+) -> None:
+    google = ready(emulator, "")
+    account = emulator.state.accounts.find(ACCOUNT)
+    assert account is not None
+    account.disabled = True
+    manifest = tmp_path / "gcp-wif.toml"
+    manifest.write_text(MANIFEST)
+    said = cli("plan", "--manifest", str(manifest), **google.emulator.environ())
+    lines = re.findall(r"(gcloud iam service-accounts enable .*)$", said.stdout + said.stderr, re.MULTILINE)
+    assert lines, said.stdout + said.stderr
+    assert shell(lines[0]).returncode == 0
+    assert not account.disabled
+
+
+MANIFEST = f"""
+version = 1
+
+[issuer]
+kind = "circleci"
+organization_id = "{SAMPLE_ORGANIZATION}"
+
+[pool]
+project_id = "acme-identity"
+project_number = "123456789012"
+id = "circleci"
+
+[provider]
+id = "circleci-acme"
+
+[identities.deploy]
+service_account = "{ACCOUNT}"
+allow = [{{ project = "{SAMPLE_PROJECT}", branch = "main" }}]
+"""
+
+
+@pytest.mark.client
+def test_a_config_is_corrected_by_the_doctors_own_line(emulator: Emulator, tmp_path: Path) -> None:
+    """D47: a misspelt provider is corrected in the config, and nothing is made in Google."""
+    google = ready(emulator, "")
+    job = Shell(tmp_path, emulator)
+    job.env |= _job(google, tmp_path) | {"BASH_ENV": str(tmp_path / "bash_env")}
+    assert job("gcp-wif login").returncode == 0
+    config = tmp_path / "gcp_cred_config.json"
+    config.write_text(config.read_text().replace("circleci-acme", "circleci-akme"))
+    job.env = {name: value for name, value in job.env.items() if not name.startswith("GCP_WIP_")}
+    del job.env["BASH_ENV"]
+    assert job("gcp-wif verify").returncode == 1
+    report = _doctor(job, f"gcp-wif doctor --output-file {config} --live --json")
+    first = report["findings"][0]
+    assert first["code"] == "WIF904"
+    line = next(line for line in first["fix"] if line.startswith("gcp-wif generate"))
+    done = job(line)
+    assert done.returncode == 0, f"{line}\n{done.stderr}"
+    assert job("gcp-wif verify").returncode == 0

@@ -24,7 +24,7 @@ def judged(setup: Setup, emulator: Emulator) -> str | None:
     """What is wrong with the doctor's judgement; ``None`` where it is right."""
     google = make(setup, emulator)
     jwt = token(setup, emulator)
-    other = _REFUSED if setup.config_provider else None
+    other = _REFUSED if setup.config_provider or setup.config_pool or setup.config_account else None
     said = other or exchanged(google, jwt, account=not setup.direct)
     if (said is None) is not (setup.find is None):
         return f"the setup itself is not as it should be: {said}"

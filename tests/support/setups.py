@@ -136,6 +136,8 @@ class Setup:
     account_missing: bool = False
     account_disabled: bool = False
     config_provider: str | None = None
+    config_pool: str | None = None
+    config_account: str | None = None
     others: tuple[dict[str, Any], ...] = ()
     fixed: bool = True
     says: str = ""
@@ -251,11 +253,14 @@ def exchanged(google: Google, jwt: str, *, account: bool = True) -> str | None:
 
 def diagnosed(setup: Setup, google: Google, jwt: str) -> Report:
     """What the doctor says with the right to read Google."""
-    name = PROVIDER._replace(provider_id=setup.config_provider or PROVIDER.provider_id)  # type: ignore[arg-type]
+    name = PROVIDER._replace(
+        pool_id=setup.config_pool or PROVIDER.pool_id,  # type: ignore[arg-type]
+        provider_id=setup.config_provider or PROVIDER.provider_id,  # type: ignore[arg-type]
+    )
     evidence = Evidence(
         google.emulator.state.clock.now(),
         provider=name,
-        account=None if setup.direct else ServiceAccountEmail(ACCOUNT),
+        account=None if setup.direct else ServiceAccountEmail(setup.config_account or ACCOUNT),
         direct=setup.direct,
         project="acme-prod",
     )

@@ -14,6 +14,8 @@ from gcp_wif.emulator.services.iam_policies import get_policy, set_policy, teste
 
 __all__ = [
     "ancestry",
+    "found_node",
+    "found_project",
     "get_node",
     "get_node_policy",
     "get_policy_of",
@@ -130,6 +132,20 @@ def set_node_policy(call: Call, node: str, *, kind: str) -> Answer:
         ApiError: PERMISSION_DENIED, INVALID_ARGUMENT, ABORTED.
     """
     return set_policy(call, call.state.node_policy(_node(call, kind, node)))
+
+
+def found_project(call: Call, project: str) -> None:
+    """Refuse a caller who may not see the project.
+
+    Raises:
+        ApiError: PERMISSION_DENIED.
+    """
+    _find(call, project, "get")
+
+
+def found_node(call: Call, node: str) -> None:
+    """Refuse a caller who may not see the organisation; likewise."""
+    _node(call, "organizations", node)
 
 
 def _node(call: Call, kind: str, node: str) -> str:

@@ -13,6 +13,7 @@ from gcp_wif.emulator.services import (
     iam_pools,
     iam_roles,
     oauth2,
+    org_policies,
     resource_manager,
     service_usage,
     storage,
@@ -116,6 +117,15 @@ _PROJECT_CALLS: list[_Row] = [
     ),
 ]  # fmt: skip
 
+_ORG_POLICY_CALLS: list[_Row] = [
+    ("POST", f"/v1/{kind}:{verb}", f"cloudresourcemanager.{kind.partition('/')[0]}.{verb}", handler)
+    for kind, verb, handler in [
+        ("projects/<project>", "getEffectiveOrgPolicy", org_policies.effective),
+        ("organizations/<node>", "getOrgPolicy", org_policies.get),
+        ("organizations/<node>", "setOrgPolicy", org_policies.set_policy),
+    ]
+]
+
 _ROLE_CALLS: list[_Row] = [
     ("GET", "/v1/roles/<role>", "iam.roles.get", iam_roles.get),
     ("GET", "/v1/projects/<project>/roles/<role>", "iam.projects.roles.get", iam_roles.get_of_project),
@@ -175,7 +185,18 @@ _STORAGE_XML: list[_Row] = [("GET", "/<bucket>/<path:object>", "storage.objects.
 
 def google_routes() -> Map:
     """The routing map; an endpoint is ``(method ID, handler)``."""
-    return _map([*_TOKENS, *_ACCOUNT_CALLS, *_POOL_CALLS, *_ROLE_CALLS, *_PROJECT_CALLS, *_SERVICE_CALLS, *_OTHERS])
+    return _map(
+        [
+            *_TOKENS,
+            *_ACCOUNT_CALLS,
+            *_POOL_CALLS,
+            *_ROLE_CALLS,
+            *_PROJECT_CALLS,
+            *_ORG_POLICY_CALLS,
+            *_SERVICE_CALLS,
+            *_OTHERS,
+        ]
+    )
 
 
 def storage_xml_routes() -> Map:

@@ -23,7 +23,17 @@ def failing(error: Exception) -> Any:
     def fail(*_: Any) -> Any:
         raise error
 
-    names = ("get", "list_providers", "get_account", "get_policy", "get_node_policy", "ancestors", "services")
+    names = (
+        "get",
+        "list_providers",
+        "get_account",
+        "get_policy",
+        "get_node_policy",
+        "ancestors",
+        "services",
+        "list_pools",
+        "list_accounts",
+    )
     return SimpleNamespace(**dict.fromkeys(names, fail))
 
 
