@@ -95,7 +95,8 @@ def _absent_finding(evidence: Evidence, condition: str, text: str, absent: str) 
             fixes.append(_with_condition(evidence, renamed))
         else:
             fixes.append(
-                "Correct the claim's name. Where only some jobs have the claim, guard it: 'claim' in assertion && …"
+                "Run the job so that its token has the claim. If the name is misspelt, correct it in the condition; "
+                "if jobs without the claim should be admitted, guard it: 'claim' in assertion && …"
             )
     message = f"The condition reads the claim {absent}, which this token does not have."
     return Finding(

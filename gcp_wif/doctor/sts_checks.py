@@ -305,6 +305,8 @@ def _shorter_subject(evidence: Evidence, rules: ProviderRules) -> Iterator[str]:
     if _passes(evidence, rules, {"google.subject": shorter}):
         yield "Every subject that fits stays as it is:"
         yield change_mapping(evidence, rules, {"google.subject": shorter})
+        yield from (line for line in profile.subject_advice if not line.startswith("google.subject="))
+        return
     yield from profile.subject_advice
 
 

@@ -142,7 +142,9 @@ def test_the_commands_of_ours_that_fixes_name_are_there() -> None:
         (row.code, *match.groups())
         for row in all_codes()
         for line in row.fix
-        for match in re.finditer(r"(?:^|: |[`(]|or |rights )gcp-wif ([a-z]+)((?: (?:--?[a-z-]+|[A-Za-z.…]+))*)", line)
+        for match in re.finditer(
+            r"(?:^|: |[`(]|or |rights )gcp-wif ([a-z]+(?:-[a-z]+)*)((?: (?:--?[a-z-]+|[A-Za-z.…]+))*)", line
+        )
     ]
     assert len(found) > 40
     for code, name, rest in found:

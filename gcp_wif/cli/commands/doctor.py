@@ -7,7 +7,7 @@ import typer
 
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
 from gcp_wif.cli.diagnosis import report_document, report_lines
-from gcp_wif.cli.options import CiOptions, ConfigFileOptions, TargetOptions
+from gcp_wif.cli.options import CiOptions, ConfigFileOptions, NameOptions, TargetOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.errors import InputError, MissingExtraError, UnavailableError
 from gcp_wif.files import write_new
@@ -56,11 +56,16 @@ class _Options(OptionGroup):
     html: Annotated[str | None, typer.Option(metavar="FILE", help="Write a page to keep as an artifact.")] = None
 
 
-@command(TargetOptions, ConfigFileOptions, _Options, CiOptions, CommonOptions)
+@command(TargetOptions, ConfigFileOptions, NameOptions, _Options, CiOptions, CommonOptions)
 def main(
-    target: TargetOptions, config: ConfigFileOptions, options: _Options, ci: CiOptions, common: CommonOptions
+    target: TargetOptions,
+    config: ConfigFileOptions,
+    named: NameOptions,
+    options: _Options,
+    ci: CiOptions,
+    common: CommonOptions,
 ) -> None:
-    """Say why Google refuses, on what evidence, and what fixes it.
+    """Say why Google refuses, and what fixes it.
 
     Shows the chain link by link, the first broken one last. In a job it makes the exchange of the job's own config and
     says where Google's answer stands in the chain. Otherwise from a manifest (--manifest), Google (--live), an error
@@ -73,7 +78,10 @@ def main(
         explain(options.explain, out)
         return
     from gcp_wif.doctor import diagnose
+    from gcp_wif.job.generate import config_path
 
+    if named.name is not None:
+        config.output_file = str(config_path(config.output_file, context, named.name))
     evidence = _case(target, config, options, context, out)
     report = diagnose(evidence)
     if options.html is not None:

@@ -209,6 +209,7 @@ class Gateway:
             "status": status,
             "call": name,
             "caller": caller.kind if caller else "none",
+            "principal": caller.principals[0] if caller and caller.principals else None,
             "query": {key: hide_tokens(text)[:200] for key, text in request.query.items() if key in _LOGGED_QUERY},
             "fields": _names(request.body),
         }

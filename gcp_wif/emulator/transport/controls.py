@@ -7,12 +7,13 @@
     (RS256, ES256) and ``kid``. ``stranger`` signs with a key that nobody publishes.
 
 ``GET /emulator/requests``
-    ``{"requests": [{"method", "path", "status", "call", "caller", "query", "fields"}, …]}``, oldest first, at most
-    10,000. ``method`` is ``GRPC`` for gRPC, and ``CONNECT`` for a host that the proxy refused, which is then the path;
-    ``status`` is the HTTP status (for gRPC the one that belongs to the code), ``null`` where the connection was
-    dropped; ``call`` is the method ID of Google's discovery documents; ``caller`` is ``none``, ``federated`` or
-    ``service account``; ``query`` holds harmless parameters, ``fields`` the names of the body's fields. No token and no
-    value of a body is in it. ``DELETE`` empties it.
+    ``{"requests": [{"method", "path", "status", "call", "caller", "principal", "query", "fields"}, …]}``, oldest first,
+    at most 10,000. ``method`` is ``GRPC`` for gRPC, and ``CONNECT`` for a host that the proxy refused, which is then
+    the path; ``status`` is the HTTP status (for gRPC the one that belongs to the code), ``null`` where the connection
+    was dropped; ``call`` is the method ID of Google's discovery documents; ``caller`` is ``none``, ``federated`` or
+    ``service account``, and ``principal`` who that is in a policy, ``null`` for none; ``query`` holds harmless
+    parameters, ``fields`` the names of the body's fields. No token and no value of a body is in it. ``DELETE`` empties
+    it.
 
 ``POST /emulator/faults``
     ``{"faults"?: [FAULT, …], SETTING: VALUE, …}`` answers what ``GET`` does. ``faults`` replaces the plan and counts
