@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -144,7 +145,9 @@ class Matrix:
         self.google.emulator.state.objects.put(places["bucket"], OBJECT, CONTENT.encode(), "text/plain")
         for name, text in client.files:
             (home / name).write_text(_filled(text, places))
-        # A HOME of its own: gcloud keeps access tokens there, so that a later run would ask nobody.
+        # A HOME of its own: gcloud keeps access tokens there, so that a later run would ask nobody. gsutil keeps them
+        # where login says.
+        shutil.rmtree(self.job.home / ".gcp-wif-gsutil", ignore_errors=True)
         env = self._logins[column] | {"HOME": str(home), "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"} | more
         self.google.emulator.gateway.clear_log()
         self.admitted.clear()
