@@ -51,7 +51,14 @@ SECRET_WHOLE = 6
 """The shortest secret that is searched for at all: hiding shorter ones would blank out ordinary words."""
 
 ASK_SECONDS = 30.0
-"""How long a program of the CI system may take to print a token; a job that waits longer looks hung."""
+"""How long a program or a server of the CI system may take to give a token, with all retries; a job that waits longer
+looks hung."""
+
+ASK_RETRIES = 3
+"""How often a server of the CI system is asked again after a failure that passes."""
+
+ASK_RETRY_AFTER_SECONDS = 10
+"""The longest pause that such a server can ask for."""
 
 LOCK_SECONDS = 20.0
 """How long to wait for another run of gcp-wif that writes the same file: far longer than any such write takes."""

@@ -120,19 +120,14 @@ class _CircleCi(CiSystem):
 
 
 def _fill(context: str, identity: "Identity", manifest: "Manifest") -> "tuple[Pipeline, ...]":
+    from gcp_wif.ci.config import job_variables
+
     owner = ("--org-id", str(manifest.issuer.keys["organization_id"]), context)
-    variables = {
-        "PROJECT_NUMBER": manifest.pool.project_number,
-        "POOL_ID": manifest.pool.id,
-        "PROVIDER_ID": manifest.provider.id,
-    }
-    if identity.service_account:
-        variables["SERVICE_ACCOUNT_EMAIL"] = identity.service_account
     return (
         ((_PROGRAM, "context", "create", *owner),),
         *(
             (("printf", "%s", value), (_PROGRAM, "context", "store-secret", *owner, name))
-            for name, value in variables.items()
+            for name, value in job_variables(identity, manifest).items()
         ),
     )
 

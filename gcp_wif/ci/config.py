@@ -1,9 +1,12 @@
 """A CI system's own config: what a job in it is made of, and the interface of what reads an existing one."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-__all__ = ["ConfigJob", "ConfigReader", "OldLogin", "Pipeline"]
+if TYPE_CHECKING:
+    from gcp_wif.manifest import Identity, Manifest
+
+__all__ = ["ConfigJob", "ConfigReader", "OldLogin", "Pipeline", "job_variables"]
 
 Pipeline = tuple[tuple[str, ...], ...]
 """Programs with their arguments, each reading what the one before it prints."""
@@ -15,10 +18,22 @@ class ConfigJob(NamedTuple):
     Attributes:
         setup: commands that a person runs once, before the job can run.
         values: what the template wants besides ``name``, ``login``, ``direct`` and ``setup``.
+        flags: of `login`, besides those that every system needs.
     """
 
     setup: tuple[Pipeline, ...]
     values: Mapping[str, Any]
+    flags: tuple[str, ...] = ()
+
+
+def job_variables(identity: "Identity", manifest: "Manifest") -> dict[str, str]:
+    """The variables from which `login` knows the provider and the account; none is secret."""
+    found = {
+        "PROJECT_NUMBER": str(manifest.pool.project_number),
+        "POOL_ID": str(manifest.pool.id),
+        "PROVIDER_ID": str(manifest.provider.id),
+    }
+    return found | ({"SERVICE_ACCOUNT_EMAIL": str(identity.service_account)} if identity.service_account else {})
 
 
 class OldLogin(Protocol):

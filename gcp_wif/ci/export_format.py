@@ -53,8 +53,13 @@ class FileFormat(ABC):
         """
 
     @abstractmethod
-    def ended(self, content: bytes, environ: Mapping[str, str]) -> tuple[bytes, bytes]:
-        """The file without what `appended` has written, and what must be appended to end what earlier steps set."""
+    def ended(self, content: bytes, endings: tuple[Export, ...]) -> tuple[bytes, bytes]:
+        """The file without what `appended` has written, and what must be appended to end what earlier steps set.
+
+        Args:
+            content: the file as it is.
+            endings: the variables of this very step that hold what was exported, with the value that each must get.
+        """
 
 
 class OutputFormat(ABC):
@@ -65,8 +70,8 @@ class OutputFormat(ABC):
         """The exports on standard output, for whoever reads that."""
 
     @abstractmethod
-    def unset(self) -> bytes:
-        """What ends them, on standard output."""
+    def unset(self, endings: tuple[Export, ...]) -> bytes:
+        """What ends them, on standard output; ``endings`` as for `FileFormat.ended`."""
 
 
 class ExportFile(NamedTuple):
@@ -86,9 +91,15 @@ class ExportFile(NamedTuple):
 
 
 class ExportOutput(NamedTuple):
-    """The step's standard output, from which the CI system, or whoever runs ``eval``, reads the exports."""
+    """The step's standard output, from which the CI system, or whoever runs ``eval``, reads the exports.
+
+    Attributes:
+        format: how they are written there.
+        how: what a person does with them; empty where the CI system takes them by itself, or it was asked for.
+    """
 
     format: OutputFormat
+    how: str = ""
 
 
 ExportTarget = ExportFile | ExportOutput

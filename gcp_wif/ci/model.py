@@ -4,8 +4,9 @@ A system is data with a few functions. The environment is an argument; only `CiS
 the system say is its issuer's profile, `gcp_wif.issuers`, under the same name.
 """
 
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -52,6 +53,7 @@ class CiSystem:
         token_variables: variables that hold a token which needs no asking, the first that is set counts.
         asked: what is asked for a token, for messages.
         cannot_ask: why no further token can be had in a job, and what to do instead; empty where one can.
+        token_hosts: hosts that hand a job its token, as a credential config may name them; ``None`` for none.
         job_process: the program that lives exactly as long as one job and is an ancestor of its steps, by its name and,
             where others have that name too, the words behind it (``NAME VERB``). The agent of `login --keep-fresh` ends
             with the outermost ancestor that fits. Empty where none is known.
@@ -74,6 +76,7 @@ class CiSystem:
         "No CI system was recognised that could be asked. In a job of one that gcp-wif knows, name it with --ci NAME; "
         "elsewhere give a token with --token-env, --token-stdin or --token-response."
     )
+    token_hosts: re.Pattern[str] | None = None
     job_process: str = ""
     folder_variable: str = "HOME"
     no_exports: str = (
@@ -118,7 +121,9 @@ class CiSystem:
             run: how a program is run; ``None`` for a real process.
 
         Raises:
-            InputError: WIF208 the means to ask are not there, WIF211 no further token can be had.
+            InputError: WIF208 the means to ask are not there, WIF211 no further token can be had, WIF214 the address
+                to ask at is not the system's.
+            RefusedError: WIF608 the system says no.
             UnavailableError: WIF603 where no token comes.
         """
         raise InputError("There is nobody to ask for a token.", hint=self.cannot_ask, code="WIF211")
@@ -169,6 +174,10 @@ class CiSystem:
         from gcp_wif.ci.config import ConfigJob
 
         return ConfigJob((), {})
+
+    def config_values(self, identities: "Sequence[Identity]") -> Mapping[str, object]:
+        """What `config_template` wants besides the jobs, for all of these identities together."""
+        return {}
 
     def config_reader(self) -> "ConfigReader | None":
         """Reads existing configs of the system, for `init --from-KIND`."""

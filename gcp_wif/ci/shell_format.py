@@ -30,7 +30,7 @@ class _ShellFormat(FileFormat, OutputFormat):
             return b""
         return _seam(content) + b"\n".join(due) + b"\n"
 
-    def ended(self, content: bytes, environ: Mapping[str, str]) -> tuple[bytes, bytes]:
+    def ended(self, content: bytes, endings: tuple[Export, ...]) -> tuple[bytes, bytes]:
         """Without our lines; every other byte stays, and the next step's shell starts without the variables."""
         lines = content.splitlines(keepends=True)
         return b"".join(line for line in lines if not _OWN.fullmatch(line.rstrip(b"\n"))), b""
@@ -40,7 +40,7 @@ class _ShellFormat(FileFormat, OutputFormat):
         due = (export for export in wanted if not (export.weak and environ.get(export.name)))
         return b"".join(_line(export) + b"\n" for export in due)
 
-    def unset(self) -> bytes:
+    def unset(self, endings: tuple[Export, ...]) -> bytes:
         """For ``eval`` in a shell that has them."""
         names = (name for name in VARIABLES if name not in NO_PROXY_VARIABLES)
         return b"unset " + " ".join(names).encode() + b"\n"

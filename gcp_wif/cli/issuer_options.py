@@ -85,8 +85,8 @@ def known_of(
     issuer: dict[str, object] = {"kind": kind}
     needed = (profile.url_required, profile.audience_required)
     for name, value, must in zip(("url", "audience"), place, needed, strict=True):
-        if value:
-            issuer[name] = value
+        if value or keys.get(name):
+            issuer[name] = value or keys[name]
         elif must:
             missing.append(f"--{name} (of the issuer)")
     for key in profile.keys:

@@ -72,6 +72,17 @@ SERVICES = (
         NO,
     ),
     Code(
+        "WIF608",
+        "The CI system refuses this job a token",
+        "The CI system was asked for a token and said no. The job may not have one, or it has ended, or what it was "
+        "asked with is no longer valid.",
+        (
+            "Let the job have tokens: the message names the setting.",
+            "Ask inside the job that the token is for, not in one that it has started elsewhere.",
+        ),
+        NO,
+    ),
+    Code(
         "WIF620",
         "The emulator could not write its CA's certificate",
         "The emulator's proxy makes a CA at each start, and clients read its certificate from a file in the temporary "

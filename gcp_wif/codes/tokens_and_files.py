@@ -120,6 +120,17 @@ TOKENS_AND_FILES = (
         INPUT,
     ),
     Code(
+        "WIF214",
+        "The address of the CI system's tokens is not one of its own",
+        "A variable of the job names the server that gives tokens, and what is sent there is a secret of the job. The "
+        "server is not the CI system's, or it would be reached without TLS. Somebody has changed the variable.",
+        (
+            "Look for what sets the variable in this job, and remove it.",
+            "On a server of your own, check that the job's variables name that server.",
+        ),
+        INPUT,
+    ),
+    Code(
         "WIF301",
         "The path is not a regular file",
         "A folder, a device or a pipe is where a file is to be written.",

@@ -79,7 +79,7 @@ def _manifest_rule(evidence: Evidence) -> Iterator[str]:
     if not rule:
         return
     if guard is not None:
-        yield f"In gcp-wif.toml, [identities.{evidence.identity}], if people in such jobs may: {guard.key} = true"
+        yield f"In gcp-wif.toml, [identities.{evidence.identity}], to admit {guard.who}: {guard.key} = true"
         return
     text = ", ".join(f"{name} = {json.dumps(value)}" for name, value in rule.items())
     yield f"In gcp-wif.toml, add to allow of [identities.{evidence.identity}]: {{ {text} }}; then gcp-wif apply"

@@ -80,7 +80,7 @@ def _provider(evidence: Evidence) -> Iterator[Finding]:
     everything = condition + " ".join(rules.attribute_mapping.values())
     for guard in profile_of_url(rules.issuer).guards if evidence.deployed else ():
         if guard.claim not in everything:
-            fix = f"Add: assertion['{guard.claim}'] == false. `gcp-wif apply` does it by itself."
+            fix = f"Add: {guard.holds}. `gcp-wif apply` does it by itself."
             message = f"{guard.who[0].upper()}{guard.who[1:]} are admitted: {guard.why}."
             yield _advice("WIF956", "condition", message, f"no part of the condition reads {guard.claim}", fix)
 

@@ -68,8 +68,15 @@ def profile_of_url(url: object) -> IssuerProfile:
 
 
 def profile_of(claims: Mapping[str, Any]) -> IssuerProfile:
-    """The profile of the issuer that a token names."""
-    return profile_of_url(claims.get("iss"))
+    """The profile of the issuer that a token names; where no kind knows its URL, that of what is in the token.
+
+    A server of one's own may have any URL.
+    """
+    found = profile_of_url(claims.get("iss"))
+    if found.kind != FALLBACK:
+        return found
+    marked = (each for each in map(profile, kinds()) if each.marks and all(name in claims for name in each.marks))
+    return next(marked, found)
 
 
 def shared_tenant_claims(url: str) -> tuple[str, ...]:

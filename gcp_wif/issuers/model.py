@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 __all__ = [
     "UUID", "Guard", "Issuer", "IssuerKey", "IssuerProfile", "Mismatch", "RuleAlias", "RuleName", "Tenant", "cel_text",
+    "text_or_empty",
 ]  # fmt: skip
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -85,6 +86,7 @@ class RuleName(NamedTuple):
         words: the same in words, after "must be".
         value: CEL for the value, where it is not simply the claim.
         present: CEL that is true where ``value`` can be evaluated and gives a string (for a list: a list).
+        flag: whether a manifest may say ``true`` or ``false`` for the claim's text of that name.
     """
 
     name: str
@@ -95,6 +97,7 @@ class RuleName(NamedTuple):
     words: str = ""
     value: str = ""
     present: str = ""
+    flag: bool = False
 
     @property
     def value_cel(self) -> str:
@@ -176,6 +179,7 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
         subject_advice: what to do where another mapping of it is too long.
         telling: the claims that explain a refusal by mapping, condition or binding.
         tenant_wide: claims that are the same for everybody of a tenant.
+        marks: claims that together only tokens of this kind have, whatever their issuer's URL; empty where it tells.
         root: a URL that signs for every tenant of this kind, where there is one.
         sample_options: what `sample` takes besides claims, with the allowed values.
     """
@@ -195,6 +199,7 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
     subject_advice: tuple[str, ...] = ("Map google.subject to something shorter: a claim that is an ID.",)
     telling: tuple[str, ...] = ("sub",)
     tenant_wide: tuple[str, ...] = ("aud", "iss")
+    marks: tuple[str, ...] = ()
     root: str = ""
     sample_options: Mapping[str, tuple[object, ...]] = MappingProxyType({})
 
@@ -277,6 +282,12 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
 def cel_text(text: str) -> str:
     """A CEL string literal (cel-spec, "String and bytes values")."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def text_or_empty(claim: str) -> str:
+    """CEL for a claim where it is text, else for the empty text: a malformed claim then harms no other part."""
+    quoted = cel_text(claim)
+    return f"({quoted} in assertion && type(assertion[{quoted}]) == string ? assertion[{quoted}] : '')"
 
 
 def host_of(url: str) -> str:

@@ -17,8 +17,6 @@ __all__ = ["PROFILE", "SHARED"]
 
 SHARED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "token.actions.githubusercontent.com": ("repository_owner_id", "repository_id", "enterprise_id"),
-        "gitlab.com": ("namespace_id", "project_id"),
         "agent.buildkite.com": ("organization_id", "pipeline_id", "cluster_id"),
         "app.terraform.io": ("terraform_organization_id", "terraform_project_id", "terraform_workspace_id"),
         "oidc.vercel.com": ("owner_id", "project_id"),

@@ -24,13 +24,14 @@ from gcp_wif.endpoints import parse_url
 from gcp_wif.errors import InputError
 from gcp_wif.files import edit_shared, read_bounded
 from gcp_wif.job.context import Context
-from gcp_wif.job.gsutil import gsutil_for, search_path
+from gcp_wif.job.gsutil import gsutil_for, search_path, search_path_without
 from gcp_wif.job.source import absolute, clean_path
 from gcp_wif.job.target import ProjectChoice
 
 __all__ = [
     "STDOUT",
     "Exported",
+    "endings",
     "export",
     "export_target",
     "exports",
@@ -109,6 +110,27 @@ def exports(
     return credentials + tuple(
         Export(name, project.project_id, weak=not project.explicit) for name in PROJECT_VARIABLES
     )
+
+
+def endings(config: Path, context: Context) -> tuple[Export, ...]:
+    """The variables of this step that an export for ``config`` has set, each with the value that ends it. Pure.
+
+    For a CI system that hands variables on and takes none back. A project is no credential, and may be somebody
+    else's choice: it stays. An empty value is as good as none to Google's libraries and to gcloud (observed with
+    google-auth 2.62, gcloud 528).
+    """
+    environ = context.environ
+    ended = [Export(name, "") for name in CREDENTIALS_VARIABLES if environ.get(name) == str(config)]
+    if ended and environ.get(ALLOW_VARIABLE):
+        ended.append(Export(ALLOW_VARIABLE, ""))
+    if ended:
+        served = (name for name in METADATA_VARIABLES if environ.get(name, "").startswith(f"{_LOOPBACK}:"))
+        ended += [Export(name, "") for name in served]
+    gsutil = gsutil_for(config, environ.get("HOME"))
+    before = environ.get(GSUTIL_VARIABLE, "")
+    if gsutil and (after := search_path_without(gsutil.file, before)) != before:
+        ended.append(Export(GSUTIL_VARIABLE, after))
+    return tuple(ended)
 
 
 def loopback_exports(

@@ -19,7 +19,7 @@ from gcp_wif.ci.export_format import GSUTIL_VARIABLE
 from gcp_wif.errors import InputError, shown
 from gcp_wif.files import Roots, open_folder, sha256
 
-__all__ = ["Gsutil", "forget_tokens", "gsutil_for", "search_path", "why_not"]
+__all__ = ["Gsutil", "forget_tokens", "gsutil_for", "search_path", "search_path_without", "why_not"]
 
 _ONLY_VARIABLE = "BOTO_CONFIG"
 _DEFAULT_SEARCH = f"/etc/boto.cfg{os.pathsep}~/.boto"
@@ -76,6 +76,12 @@ def search_path(file: Path, environ: Mapping[str, str]) -> str | None:
     before = environ.get(GSUTIL_VARIABLE) or _DEFAULT_SEARCH
     others = [each for each in before.split(os.pathsep) if each != str(file)]
     return os.pathsep.join([*others, str(file)])
+
+
+def search_path_without(file: Path, before: str) -> str:
+    """``BOTO_PATH`` without our boto file; never empty where it was there, because gsutil then reads nothing at all."""
+    others = [each for each in before.split(os.pathsep) if each != str(file)]
+    return os.pathsep.join(others) or (_DEFAULT_SEARCH if before else "")
 
 
 def why_not(config: Path, home: str | None, environ: Mapping[str, str]) -> str | None:

@@ -12,7 +12,7 @@ from gcp_wif.ci.export_format import ExportFile, ExportTarget
 from gcp_wif.errors import InputError
 from gcp_wif.files import Fact, Roots, edit_shared, open_receipt, real_path, remove_proven
 from gcp_wif.job.context import Context
-from gcp_wif.job.export import read_config
+from gcp_wif.job.export import endings, read_config
 from gcp_wif.job.gsutil import forget_tokens, gsutil_for
 
 __all__ = ["LoggedOut", "logout", "remove_written"]
@@ -53,7 +53,7 @@ def logout(config: Path, target: ExportTarget | None, context: Context) -> Logge
     if isinstance(target, ExportFile):
         answer = edit_shared(
             target.path,
-            lambda content: target.format.ended(content, context.environ),
+            lambda content: target.format.ended(content, endings(config, context)),
             origin="the shell file",
             create=False,
         )

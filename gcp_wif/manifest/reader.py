@@ -281,6 +281,7 @@ class _Reader(RuleReader):
             self._say(f"{key}.token_lifetime_seconds", f"must be a number of seconds from {least} to {most}.")
         own_lifted = self._lifted(table, key, kind, lifted)
         allow = self._rules(table, key, kind, issuer)
+        self._check_guards(allow, key, kind, own_lifted)
         principals = self._texts(table, f"{key}.principals")
         for principal in principals:
             match = _PRINCIPAL.fullmatch(principal)

@@ -65,6 +65,8 @@ class RuleReader(Tables):
         self, rule: Table, rule_key: str, name: str, alias: RuleAlias | None, found: RuleName, profile: IssuerProfile
     ) -> tuple[str, ...]:
         where = f"{rule_key}.{name}"
+        if found.flag and isinstance(rule[name], bool):
+            return (str(rule[name]).lower(),)
         values = self._texts(rule, where, name=name)
         for value in values:
             if not is_value(value):
@@ -88,20 +90,26 @@ class RuleReader(Tables):
         self, rule: Table, terms: Terms, where: str, profile: IssuerProfile, issuer: Issuer | None
     ) -> None:
         """Refuse a rule that admits a whole tenant, or strangers."""
-        wide = not any(name in terms for name in profile.one_of) if profile.one_of else not rule
-        if wide:
-            names = ", ".join(profile.one_of) or "claim"
-            self._say(where, f"must name at least one {names}; else it would admit {profile.too_wide}.", "WIF706")
-            return
         pins = issuer.tenant_claims if issuer is not None else ()
         claims = {found.claim for name in terms if (found := profile.rule_name(name)) is not None}
-        if pins and not claims & set(pins):
+        if rule and pins and not claims & set(pins):
             self._say(
                 where,
                 f"must name at least one of {', '.join(pins)}: the issuer signs for others too, and without it the "
                 "rule would admit strangers who choose the same names.",
                 "WIF707",
             )
+        elif not any(name in terms for name in profile.one_of) if profile.one_of else not rule:
+            names = ", ".join(profile.one_of) or "claim"
+            self._say(where, f"must name at least one {names}; else it would admit {profile.too_wide}.", "WIF706")
+
+    def _check_guards(self, rules: tuple[Rule, ...], key: str, profile: IssuerProfile, lifted: frozenset[str]) -> None:
+        """Refuse a rule that asks for what a guard keeps out: it would admit nobody."""
+        for guard in profile.guards:
+            asked = {(each.name, guard.stopped) for each in profile.names if each.claim == guard.claim}
+            if guard.name not in lifted and any(asked & set(rule.terms) for rule in rules):
+                what = f"admits {guard.who}, which are kept out: {guard.why}"
+                self._say(f"{key}.allow", f"{what}. Say {guard.key} = true beside it to admit them.", "WIF705")
 
     def _check_principals(self, identities: Mapping[str, Identity], provider: ProviderSpec, issuer: Issuer) -> None:
         literal = [name for name, identity in identities.items() if identity.principals]

@@ -74,6 +74,7 @@ def render_ci_config(
             "remade": remade_by(*arguments, *_given(install)),
             "install": install or manifest.install or install_command(),
             "jobs": [_job(each, manifest, system) for each in chosen],
+            **system.config_values(chosen),
         },
         filters=_filters(system),
     )
@@ -94,7 +95,7 @@ def _filters(system: ci.CiSystem) -> dict[str, Callable[..., Any]]:
 
 def _job(identity: Identity, manifest: Manifest, system: ci.CiSystem) -> dict[str, Any]:
     own = system.config_job(identity, manifest)
-    flags = ["--direct"] if identity.direct else []
+    flags = [*(["--direct"] if identity.direct else []), *own.flags]
     guessed = identity.service_account.project_id if identity.service_account else None
     if identity.project_id and identity.project_id != guessed:  # else the account's email tells it
         flags += ["--project-id", identity.project_id]

@@ -35,7 +35,7 @@ def shellcheck(require_client):
 def test_exports(shellcheck, name: str) -> None:
     wanted = exports(Path("/home/ci") / name, ProjectChoice(ProjectId("acme-prod"), explicit=True))
     assert shellcheck(SHELL.appended(b"", wanted, {})) == ""
-    assert shellcheck(SHELL.printed(wanted, {}) + SHELL.unset(), "sh") == ""
+    assert shellcheck(SHELL.printed(wanted, {}) + SHELL.unset(()), "sh") == ""
 
 
 def test_our_own_script(shellcheck) -> None:

@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 import yaml
+from becoming import becomes
 
 from gcp_wif.emulator import Emulator
 from gcp_wif.install import install_command
-from gcp_wif.manifest import Identity, Manifest
+from gcp_wif.manifest import Identity, Manifest, Rule
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/gcp-wif.toml"))
+CIRCLECI = [name for name in NAMES if (EXAMPLES / name / ".circleci").is_dir()]
 BY_HAND = {"README.md", "gcp-wif.toml"}
 OTHER = "99aa2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b"
 
@@ -71,13 +73,13 @@ class Shell:
 
 def test_there_are_all_and_the_overview_names_them() -> None:
     assert [
-        *("circleci-server", "committed-config", "direct-federation"),
+        *("circleci-server", "committed-config", "direct-federation", "github-actions", "gitlab"),
         *("one-account", "several-accounts", "several-projects"),
     ] == NAMES
     overview = (EXAMPLES / "README.md").read_text()
     assert re.findall(r"^\| \[([a-z-]+)\]\(\1\)", overview, re.MULTILINE) == [
         *("one-account", "several-accounts", "several-projects"),
-        *("direct-federation", "circleci-server", "python-api", "committed-config"),
+        *("direct-federation", "circleci-server", "github-actions", "gitlab", "python-api", "committed-config"),
     ]
 
 
@@ -121,7 +123,7 @@ def context(name: str, job: str) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "committed-config"])
+@pytest.mark.parametrize("name", CIRCLECI)
 def test_its_jobs_log_in_as_the_manifest_says_and_others_do_not(name: str, tmp_path: Path) -> None:
     config = yaml.safe_load((EXAMPLES / name / ".circleci" / "config.yml").read_text())
     manifest = Manifest.parse((EXAMPLES / name / "gcp-wif.toml").read_text(), origin=name)
@@ -149,6 +151,34 @@ def test_its_jobs_log_in_as_the_manifest_says_and_others_do_not(name: str, tmp_p
                 shell = Shell(tmp_path / f"{job}{next(iter(change))[:4]}", **variables)
                 refused = shell(commands[1], shell.home, CIRCLE_OIDC_TOKEN=google.token(**(held | change)))
                 assert refused.returncode == 1, refused.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in (*CIRCLECI, "committed-config")])
+def test_tokens_of_other_systems_become_who_the_manifest_says(name: str) -> None:
+    """Their jobs run step by step in ``test_job_KIND``, from what `render` makes."""
+    manifest = Manifest.parse((EXAMPLES / name / "gcp-wif.toml").read_text(), origin=name)
+    with Emulator() as google:
+        google.provision_as(manifest)
+        for who, identity in manifest.identities.items():
+            for rule in identity.allow:
+                held = held_by(manifest, rule)
+                assert becomes(google, google.token(kind=manifest.issuer.kind, **held), manifest) == {who}
+                for claim in held.keys() - {"aud", "iss"}:
+                    other = google.token(kind=manifest.issuer.kind, **(held | {claim: "other"}))
+                    assert becomes(google, other, manifest) == set(), claim
+
+
+def held_by(manifest: Manifest, rule: Rule) -> dict[str, Any]:
+    """Claims of a token that the rule admits, as a person would write them down."""
+    audience = [*manifest.issuer.audiences, manifest.provider_name.default_audiences[1]][0]
+    held: dict[str, Any] = {"iss": manifest.issuer.url, "aud": audience}
+    for name, value in rule.terms:
+        if name == "ref" and manifest.issuer.kind == "gitlab":
+            kind = {"heads": "branch", "tags": "tag"}[value.split("/")[1]]
+            held |= {"ref": value.split("/", 2)[2], "ref_type": kind}
+        else:
+            held[{"event": "event_name"}.get(name, name)] = value
+    return held
 
 
 @pytest.mark.client

@@ -10,6 +10,9 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import kinds
+import kinds.model as kinds_model
+
 from gcp_wif.issuers import profile
 
 ORG, OTHER_ORG = "8f3c1d52-6a0b-4c7e-9d21-5b7f3e9a1c04", "0a0a0a0a-6a0b-4c7e-9d21-5b7f3e9a1c04"
@@ -125,10 +128,15 @@ class Setup(NamedTuple):
         return claims.get(CIRCLECI[key]) == value
 
 
-def setup(dice: random.Random) -> Setup:
-    """One manifest: of CircleCI's organisation, root or server, or of another issuer, shared or private."""
-    kind = dice.choice(["org", "org", "root", "server", "shared", "shared", "private", "pinned"])
-    made = _circleci(dice, kind) if kind in ("org", "root", "server") else _oidc(dice, kind)
+def setup(dice: random.Random) -> "Setup | kinds.Setup":
+    """One manifest: of CircleCI's organisation, root or server, of another issuer, shared or private, or of a kind."""
+    own = [each for each in kinds.names() for _ in range(2)]
+    kind = dice.choice(["org", "org", "root", "server", "shared", "shared", "private", "pinned", *own])
+    made: Setup | kinds.Setup
+    if kind in own:
+        made = kinds_model.setup(dice, kinds.kind(kind))
+    else:
+        made = _circleci(dice, kind) if kind in ("org", "root", "server") else _oidc(dice, kind)
     base = {
         "pool": {"project_id": "acme-identity", "project_number": "123456789012", "id": "pool-one"},
         "provider": {"id": "provider-one"},
@@ -205,8 +213,11 @@ def _one_or_more(dice: random.Random, values: list[str]) -> Any:
     return dice.choice(values) if dice.random() < 0.7 else dice.sample(values, min(2, len(values)))
 
 
-def tokens(dice: random.Random, made: Setup, count: int) -> Iterator[tuple[dict[str, Any], str | None]]:
+def tokens(dice: random.Random, made: "Setup | kinds.Setup", count: int) -> Iterator[tuple[dict[str, Any], str | None]]:
     """Random claims, near what the rules say, and the name of the one that is malformed, if one is."""
+    if isinstance(made, kinds.Setup):
+        yield from made.tokens(dice, count)
+        return
     for _ in range(count):
         claims = _circleci_claims(dice, made) if made.organization else _oidc_claims(dice, made)
         malformed = None

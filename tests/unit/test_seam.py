@@ -32,8 +32,11 @@ is a cloud, of which credential configs speak."""
 GENERIC = frozenset({"iss", "sub", "aud", "azp", "iat", "nbf", "exp", "jti"})
 """Claims of RFC 7519 and OpenID Connect, which every issuer has."""
 
-NOT_OF_A_CI_SYSTEM = frozenset({"project_id", "account_id", "owner_id", "organization_id", "environment", "ref"})
-"""Claims of some system that are also Google's words, the manifest's, or plain English."""
+NOT_OF_A_CI_SYSTEM = frozenset({"project_id", "account_id", "owner_id", "organization_id"})
+"""Claims of some system that are also Google's words or the manifest's. Plain English, such as ``ref``, is left out."""
+
+OF_EVERYBODY = frozenset({"CLOUDSDK_AUTH_ACCESS_TOKEN", "HTTPS_PROXY", "NO_PROXY"})
+"""Variables of other programs, which a CI system's hint may name."""
 
 OPTIONS = re.compile(r"--from-(?:circleci|github)\b")
 """Flags that the contract names. Nothing else may."""
@@ -62,7 +65,7 @@ def variables() -> set[str]:
         name for text in literals(PACKAGE / "ci") for name in re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", text)
     }
     found |= {name for kind in ci.kinds() for name in ci.system(kind).detected_by}
-    return {name for name in found if not name.startswith(("WIF", "MAX_"))} - OURS - {"CLOUDSDK_AUTH_ACCESS_TOKEN"}
+    return {name for name in found if not name.startswith(("WIF", "MAX_"))} - OURS - OF_EVERYBODY
 
 
 def claims() -> set[str]:
@@ -72,7 +75,7 @@ def claims() -> set[str]:
         found |= {each.claim for each in profile.names} | set(profile.telling) | set(profile.tenant_wide)
         found |= {text for guard in profile.guards for text in (guard.claim, guard.key)}
         found |= set(profile.sample({}, 0)) | set(profile.shared_tenant_claims(profile.root or "https://x.example"))
-    return found - GENERIC - NOT_OF_A_CI_SYSTEM
+    return {name for name in found if not name.isalpha()} - GENERIC - NOT_OF_A_CI_SYSTEM
 
 
 def hosts() -> set[str]:

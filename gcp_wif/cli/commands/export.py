@@ -53,6 +53,8 @@ def main(
         more=loopback_exports(trusted.config, None, context.environ),
     )
     if isinstance(target, ExportOutput):
+        if target.how:
+            out.say(f"exports            {target.how}")
         out.raw(target.format.printed(wanted, context.environ))
         return
     done = run_export(config, wanted, target, context, out)

@@ -133,6 +133,8 @@ def main(
         for line in verified_lines(verified):
             out.say(line)
     if isinstance(sink, ExportOutput):  # last, so that `eval` gets nothing from a login that is refused
+        if sink.how:
+            out.say(f"exports            {sink.how}")
         out.raw(sink.format.printed(wanted, context.environ))
     elif exported is not None:
         say_how_to_source(exported, sink, context, out)

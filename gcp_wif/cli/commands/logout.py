@@ -8,7 +8,7 @@ from gcp_wif.ci.export_format import ExportOutput
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, terminal
 from gcp_wif.cli.options import CiOptions, ExportOptions
 from gcp_wif.errors import InputError
-from gcp_wif.job.export import STDOUT, export_target
+from gcp_wif.job.export import STDOUT, endings, export_target
 from gcp_wif.job.generate import config_path
 from gcp_wif.job.logout import logout
 
@@ -35,7 +35,8 @@ def main(options: _Options, export: ExportOptions, ci: CiOptions, common: Common
     out.so_far = "Run it again to remove what is left."
     known = export.to is not None or context.system.export_target(context.environ) is not None
     target = export_target(export.to, context) if known else None
-    done = logout(config_path(options.output_file, context), target, context)
+    config = config_path(options.output_file, context)
+    done = logout(config, target, context)
     for warning in done.warnings:
         out.warn(warning)
     if done.agent_ended:
@@ -47,7 +48,7 @@ def main(options: _Options, export: ExportOptions, ci: CiOptions, common: Common
     if not (done.removed or done.shell_file or done.agent_ended):
         out.say("There was nothing to remove.")
     if isinstance(target, ExportOutput) and not common.as_json:
-        out.raw(target.format.unset())
+        out.raw(target.format.unset(endings(config, context)))
     out.data(
         {
             "removed": [str(path) for path in done.removed],

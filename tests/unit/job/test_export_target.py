@@ -17,7 +17,7 @@ class _Equals(FileFormat):
     def appended(self, content: bytes, wanted: tuple[Export, ...], environ: Any) -> bytes:
         return b"".join(f"{each.name}={each.value}\n".encode() for each in wanted)
 
-    def ended(self, content: bytes, environ: Any) -> tuple[bytes, bytes]:
+    def ended(self, content: bytes, endings: Any) -> tuple[bytes, bytes]:
         return b"", b""
 
 

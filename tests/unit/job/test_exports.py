@@ -62,15 +62,15 @@ def test_any_path_comes_back_exactly(name: bytes) -> None:
         assert bash(content, variable) == os.fsencode(path)  # a Path has lost a lone dot by then
         assert bash(SHELL.printed(wanted, {}), variable) == os.fsencode(path)
     assert SHELL.appended(content, wanted, {}) == b""
-    assert SHELL.ended(content, {}) == (b"", b"")
+    assert SHELL.ended(content, ()) == (b"", b"")
 
 
 @pytest.mark.parametrize("shell", ["bash", "sh"])
 def test_plain_lines_are_for_any_shell_and_can_be_ended(shell: str) -> None:
     script = SHELL.printed(exports(Path("/a b"), WEAK), {})
     assert bash(script, "GOOGLE_APPLICATION_CREDENTIALS", shell=shell) == b"/a b"
-    assert bash(script + SHELL.unset(), "GOOGLE_APPLICATION_CREDENTIALS", shell=shell) == b"UNSET"
-    assert bash(script + SHELL.unset(), "GCLOUD_PROJECT", shell=shell) == b"UNSET"
+    assert bash(script + SHELL.unset(()), "GOOGLE_APPLICATION_CREDENTIALS", shell=shell) == b"UNSET"
+    assert bash(script + SHELL.unset(()), "GCLOUD_PROJECT", shell=shell) == b"UNSET"
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_others_lines_stay_and_ours_count(content: bytes) -> None:
     added = SHELL.appended(content, wanted, {})
     assert bash((content + added).replace(b"\xff\xfe not text", b""), "GOOGLE_APPLICATION_CREDENTIALS") == bytes(CONFIG)
     assert SHELL.appended(content + added, wanted, {}) == b""
-    assert SHELL.ended(content + added, {})[0].startswith(content)
-    assert SHELL.ended(content, {}) == (content, b"")
+    assert SHELL.ended(content + added, ())[0].startswith(content)
+    assert SHELL.ended(content, ()) == (content, b"")
 
 
 def test_a_changed_value_wins_and_so_does_the_change_back() -> None:
@@ -136,7 +136,7 @@ def test_lines_that_a_tool_has_given_a_carriage_return_are_still_ours() -> None:
     content = SHELL.appended(b"", wanted, {}).replace(b"\n", b"\r\n")
     assert bash(content, "GOOGLE_APPLICATION_CREDENTIALS") == bytes(CONFIG)
     assert SHELL.appended(content, wanted, {}) == b""
-    assert SHELL.ended(content, {}) == (b"", b"")
+    assert SHELL.ended(content, ()) == (b"", b"")
 
 
 def test_the_file_is_made_appended_once_and_followed_through_a_link(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ class _Lines(FileFormat):
         lines = [f"set {each.name} {json.dumps(each.value)}\n".encode() for each in wanted]
         return b"".join(line for line in lines if line not in content)
 
-    def ended(self, content: bytes, environ: Mapping[str, str]) -> tuple[bytes, bytes]:
+    def ended(self, content: bytes, endings: tuple[Export, ...]) -> tuple[bytes, bytes]:
         return b"".join(line for line in content.splitlines(True) if not line.startswith(b"set GOOGLE_")), b""
 
 
