@@ -129,12 +129,19 @@ class Matrix:
         return found | {column: self.run(client, column, **more) for column in COLUMNS if column not in found}
 
     def _fails_by_its_token(self, client: Client, column: str, **more: str) -> str | None:
-        """``None`` where the client fails, and the doctor knows from its words that the token has expired."""
+        """``None`` where the client fails, and the doctor knows that the token has expired.
+
+        From the client's words, or where it keeps Google's to itself (gsutil), from what it finds in the job.
+        """
         reason = self.run(client, column, **more)
         if reason is None:
             return "it works with a token that has expired"
         known = recognise(reason)
-        return None if known and known.kind is RefusalKind.TOKEN_STALE else f"the doctor does not see why in: {reason}"
+        if known and known.kind is RefusalKind.TOKEN_STALE:
+            return None
+        config = Path(self._logins[column]["GOOGLE_APPLICATION_CREDENTIALS"])
+        told = self.job("doctor", f"--output-file={config}").stdout
+        return None if "Google does not accept the token's times" in told else f"the doctor says not why: {told}\n{reason}"
 
     def run(self, client: Client, column: str, **more: str) -> str | None:
         """Run the client in a step of its own; ``None`` where it is logged in as who it should be, else why not."""
