@@ -141,7 +141,9 @@ class Matrix:
             return None
         config = Path(self._logins[column]["GOOGLE_APPLICATION_CREDENTIALS"])
         told = self.job("doctor", f"--output-file={config}").stdout
-        return None if "Google does not accept the token's times" in told else f"the doctor says not why: {told}\n{reason}"
+        return (
+            None if "Google does not accept the token's times" in told else f"the doctor says not why: {told}\n{reason}"
+        )
 
     def run(self, client: Client, column: str, **more: str) -> str | None:
         """Run the client in a step of its own; ``None`` where it is logged in as who it should be, else why not."""
