@@ -47,7 +47,7 @@ def test_every_flag_of_readme_exists(cli) -> None:
 def test_every_flag_of_a_job_is_in_readme(cli) -> None:
     known = {
         flag
-        for command in ("login", "generate", "export", "verify", "logout", "token")
+        for command in ("login", "generate", "export", "verify", "logout", "run", "token")
         for flag in flags_of(cli(command, "--help").stdout)
     }
     assert known - flags_of(README) - {"--help", "--verbose", "--verify"} == set()

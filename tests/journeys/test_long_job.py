@@ -7,6 +7,7 @@ The clock of the job and of Google is moved, and the CI system's program answers
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -414,3 +415,25 @@ def test_doctor_sees_what_the_agent_serves(job: LongJob) -> None:
     told = job("doctor", CIRCLE_OIDC_TOKEN="")
     assert "agent" in told.stdout + told.stderr
     assert "login --keep-fresh" in told.stdout + told.stderr
+
+
+def test_the_commands_of_readme(job: LongJob) -> None:
+    """B31 with them: what README says of long jobs works as it stands there."""
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    section = text.partition("### Long jobs\n")[2].partition("\n### ")[0]
+    lines = [line for block in re.findall(r"(?s)```sh\n(.*?)```", section) for line in block.splitlines()]
+    (job.bin / "make").write_text("#!/bin/sh\necho made: $1\n")
+    (job.bin / "make").chmod(0o755)
+    program = job.bin / "gcp-wif"  # what `command -v` finds; it must be the very program that then exports
+    program.write_text(f'#!/bin/sh\nexec "{job.python}" -I -m gcp_wif "$@"\n')
+    program.chmod(0o755)
+    told = {}
+    for line in lines:
+        command = line.replace("ORGANIZATION_ID", job.env["CIRCLE_ORGANIZATION_ID"])
+        command = command.replace("$(command -v gcp-wif)", f"{job.python} -I -m gcp_wif")
+        done = run(job, ["bash", "-c", command])
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+        told[line.split()[1]] = done.stdout
+    assert set(told) == {"login", "run", "generate", "export"}
+    assert told["run"] == "made: deploy\n"
+    assert "ALLOW_EXECUTABLES=1" in (job.folder / "bash_env").read_text()
