@@ -21,6 +21,7 @@ COMMANDS = (
     "export",
     "verify",
     "logout",
+    "run",
     "token",
     "check",
     "init",

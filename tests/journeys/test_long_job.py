@@ -401,6 +401,18 @@ def test_what_is_logged_is_bounded_and_has_no_secret(job: LongJob) -> None:
     assert job.log_path.stat().st_mode & 0o777 == 0o600
 
 
+def test_it_stays_small(job: LongJob) -> None:
+    """Far below 25 MB, also after it has asked for another token; without the coverage that a test run measures."""
+    for name in [name for name in job.env if name.startswith("COVERAGE_")]:
+        del job.env[name]
+    job.login("--metadata-server")
+    first = ask(job.source)[1]
+    job.advance(0.6 * HOUR)
+    job.wait(lambda: ask(job.source)[1] != first, "no other token came")
+    status = Path(f"/proc/{job.agents()[0]}/status").read_text()
+    assert int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) < 25_000
+
+
 def test_doctor_sees_what_the_agent_serves(job: LongJob) -> None:
     """With the variable's own token dead for hours."""
     token = job("token").stdout.strip()
