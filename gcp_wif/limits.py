@@ -54,6 +54,9 @@ ASK_SECONDS = 30.0
 """How long a program or a server of the CI system may take to give a token, with all retries; a job that waits longer
 looks hung."""
 
+TELL_SECONDS = 5.0
+"""How long a program of the CI system may take to be told a secret that it is to hide; it talks to its own machine."""
+
 ASK_RETRIES = 3
 """How often a server of the CI system is asked again after a failure that passes."""
 

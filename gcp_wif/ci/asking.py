@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from gcp_wif.errors import InputError, UnavailableError
-from gcp_wif.limits import ASK_SECONDS, MAX_TOKEN_BYTES
+from gcp_wif.limits import ASK_SECONDS, MAX_TOKEN_BYTES, TELL_SECONDS
 
-__all__ = ["Run", "ask_program", "run_program"]
+__all__ = ["Run", "ask_program", "run_program", "tell_program"]
 
 Run = Callable[[Sequence[str]], "subprocess.CompletedProcess[bytes]"]
 """How a program is run; tests give their own."""
@@ -50,6 +50,18 @@ def run_program(command: Sequence[str], *, seconds: float = ASK_SECONDS) -> "sub
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
     return subprocess.CompletedProcess(command, process.returncode, output)
+
+
+def tell_program(command: Sequence[str], text: str, *, seconds: float = TELL_SECONDS) -> bool:
+    """Give a program ``text`` on its standard input, which the process list does not show; whether it took it."""
+    try:
+        done = subprocess.run(  # noqa: S603 - arguments without a shell
+            command, input=text.encode(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=seconds,
+            start_new_session=True, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 def ask_program(command: Sequence[str], run: Run | None, *, name: str, missing: str, failed: str) -> str:

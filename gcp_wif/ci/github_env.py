@@ -65,7 +65,7 @@ GITHUB_ENV = _GitHubEnv()
 def _lines(export: Export) -> bytes:
     mark = f"gcp-wif-{token_hex(16)}".encode()
     value = os.fsencode(export.value)
-    return b"".join((export.name.encode(), b"<<", mark, b"\n", value, b"\n" if value else b"", mark, b"\n"))
+    return b"".join((export.name.encode(), b"<<", mark, b"\n", value, b"\n", mark, b"\n"))
 
 
 def _assignments(content: bytes) -> Iterator[_Assignment]:

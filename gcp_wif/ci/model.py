@@ -140,6 +140,14 @@ class CiSystem:
         """What makes the system hide ``secret`` in its logs when a step prints it; empty where nothing does."""
         return ""
 
+    def hide(self, secret: str, environ: Mapping[str, str]) -> str:
+        """Have a program of the system hide ``secret`` in its logs, where there is one.
+
+        Returns:
+            Why the secret is not hidden, for a warning; empty where it is, or where nothing can hide it.
+        """
+        return ""
+
     # Files and exports
 
     def folder(self, environ: Mapping[str, str]) -> str | None:

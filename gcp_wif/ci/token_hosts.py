@@ -1,15 +1,11 @@
 """Hosts of CI systems that hand a job its token by a request, as a credential config may name them. Pure."""
 
-import re
-
 from gcp_wif import ci
 
 __all__ = ["is_token_host"]
-
-_MORE = re.compile(r"(?:vstoken\.)?dev\.azure\.com")
 
 
 def is_token_host(host: str) -> bool:
     """Whether a CI system hands out tokens there; ``host`` is in lower case."""
     patterns = (ci.system(kind).token_hosts for kind in ci.kinds())
-    return any(each.fullmatch(host) for each in (*patterns, _MORE) if each)
+    return any(each.fullmatch(host) for each in patterns if each)

@@ -93,12 +93,15 @@ def known_of(
         found = getattr(options, key.name) or keys.get(key.name)
         if found:
             issuer[key.name] = found
-        elif key.required:
+        elif key.missing_in({each.name: getattr(options, each.name) or keys.get(each.name) for each in profile.keys}):
             missing.append(f"--{key.name.replace('_', '-')} ({profile.title}: {key.where})")
     rule = {name: value for name, value in profile.rule_of(claims).items() if own and name in profile.one_of}
     rule |= here.rule(environ)
-    rule |= {name: given for flag, name in here.init_flags.items() if (given := getattr(options, flag))}
-    rule |= dict(_pair(text) for text in rules or ())
+    chosen = {name: given for flag, name in here.init_flags.items() if (given := getattr(options, flag))}
+    chosen |= dict(_pair(text) for text in rules or ())
+    meant = issuers.Issuer(kind, "", (), issuer)
+    # What the job's environment tells may be nothing that tokens of this issuer say.
+    rule = chosen if profile.rule_problem(frozenset(rule), meant) else rule | chosen
     if not any(name in profile.one_of or not profile.one_of for name in rule):
         missing.append(_rule_flag(profile, here))
     return Known(issuer, rule, tuple(missing))

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from gcp_wif.subject_token import SubjectToken
 
 __all__ = [
-    "agent_document", "check_stdout", "export_document", "kept_lines", "run_export", "run_generate", "run_verify",
-    "say_how_to_source", "take_back", "verified_lines", "verify_document",
+    "agent_document", "check_stdout", "export_document", "hide_in_log", "kept_lines", "run_export", "run_generate",
+    "run_verify", "say_how_to_source", "take_back", "verified_lines", "verify_document",
 ]  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def run_generate(
     written = "The credential config is" if done.token_path is None else "The token file and the credential config are"
     out.so_far = f"{written} written: `gcp-wif logout` removes what is there."
     if done.token is not None:
-        out.command(context.system.mask(done.token.reveal()))
+        hide_in_log(done.token.reveal(), context, out)
     for warning in done.warnings:
         out.warn(warning)
     out.say(f"credential config  {done.config_path}")
@@ -97,6 +97,14 @@ def agent_document(kept: "Kept") -> dict[str, Any]:
 def utc(seconds: float) -> str:
     """A time as JSON has it."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def hide_in_log(secret: str, context: Context, out: Terminal) -> None:
+    """Have the CI system hide a secret in the log of this job; nowhere else: what asks for it has to hold it."""
+    if context.system.is_here(context.environ):
+        out.command(context.system.mask(secret))
+        if why := context.system.hide(secret, context.environ):
+            out.warn(why)
 
 
 def check_stdout(target: "ExportTarget", common: CommonOptions) -> None:

@@ -168,6 +168,7 @@ def _compiled(manifest: Manifest) -> tuple[dict[str, str], str, dict[str, tuple[
             code="WIF721",
         )
     always = [f"assertion[{cel_text(claim)}] == {cel_text(value)}" for claim, value in manifest.issuer.tenant]
+    always += manifest.issuer.demands
     always += [guard.holds for guard in profile.guards if guard.name not in lifted_by_some]
     always += [f"({manifest.provider.attribute_condition})"] if manifest.provider.attribute_condition else []
     condition, extra = _admission(ordered, always)
@@ -253,6 +254,7 @@ def _literal(identity: Identity, pool: PoolName) -> tuple[Principal, ...]:
 
 
 def _warnings(manifest: Manifest) -> Iterator[str]:
+    yield from (f"issuer: {warning}" for warning in manifest.profile.issuer_warnings(manifest.issuer))
     for name, identity in manifest.identities.items():
         for rule in identity.allow:
             warning = manifest.profile.rule_warning(frozenset(claim for claim, _ in rule.terms))

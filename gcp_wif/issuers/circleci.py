@@ -102,6 +102,10 @@ class _CircleCI(IssuerProfile):
         found = claimed if isinstance(claimed, str) and claimed else match[1] if match else None
         return {"organization_id": found.lower()} if found else {}
 
+    def subject_of(self, claims: Mapping[str, Any]) -> str | None:
+        found = claims.get("sub")
+        return found.partition("/vcs-origin/")[0] if isinstance(found, str) else None
+
     def contradiction(self, claims: Mapping[str, Any]) -> str | None:
         claimed, issuer = claims.get(_ORGANIZATION), claims.get("iss")
         match = _ISSUER.fullmatch(issuer) if isinstance(issuer, str) else None

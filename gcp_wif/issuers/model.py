@@ -32,6 +32,7 @@ class Issuer(NamedTuple):
         keys: the manifest's own keys of this kind, such as ``organization_id``.
         tenant: claims that every token must have, with their values, because the URL does not name the tenant.
         tenant_claims: where the URL signs for others too: each rule must name one of these claims.
+        demands: CEL that every token must satisfy, where no claim by itself has the tenant as its value.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Issuer(NamedTuple):
     keys: Mapping[str, Any] = MappingProxyType({})
     tenant: tuple[tuple[str, str], ...] = ()
     tenant_claims: tuple[str, ...] = ()
+    demands: tuple[str, ...] = ()
 
 
 class Tenant(NamedTuple):
@@ -64,6 +66,7 @@ class IssuerKey(NamedTuple):
         words: the same in words, after "must be".
         where: where a person finds the value.
         many: whether it is a list of such values.
+        instead: another key of the kind that does as well; one of the two is enough.
     """
 
     name: str
@@ -72,6 +75,11 @@ class IssuerKey(NamedTuple):
     where: str
     required: bool = True
     many: bool = False
+    instead: str = ""
+
+    def missing_in(self, given: Mapping[str, Any]) -> bool:
+        """Whether it is needed, and neither it nor what does as well is ``given``."""
+        return self.required and not given.get(self.name) and not given.get(self.instead)
 
 
 class RuleName(NamedTuple):
@@ -181,6 +189,7 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
         tenant_wide: claims that are the same for everybody of a tenant.
         marks: claims that together only tokens of this kind have, whatever their issuer's URL; empty where it tells.
         root: a URL that signs for every tenant of this kind, where there is one.
+        hosts: those that publish the keys of issuers of this kind, besides that of ``root``.
         sample_options: what `sample` takes besides claims, with the allowed values.
     """
 
@@ -201,6 +210,7 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
     tenant_wide: tuple[str, ...] = ("aud", "iss")
     marks: tuple[str, ...] = ()
     root: str = ""
+    hosts: tuple[str, ...] = ()
     sample_options: Mapping[str, tuple[object, ...]] = MappingProxyType({})
 
     # The manifest
@@ -231,6 +241,14 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
             return f"a rule on {listed} alone holds for whoever gets that name next: names can be re-used, IDs cannot."
         return None
 
+    def rule_problem(self, names: frozenset[str], issuer: Issuer) -> str | None:
+        """Why no token of this issuer can satisfy a rule of these rule names, as a sentence that begins with "must"."""
+        return None
+
+    def issuer_warnings(self, issuer: Issuer) -> tuple[str, ...]:
+        """What a person should know about this issuer, as whole sentences."""
+        return ()
+
     # Tokens
 
     def shared_tenant_claims(self, url: str) -> tuple[str, ...]:
@@ -244,6 +262,11 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
     def tenant_of(self, claims: Claims) -> Mapping[str, str]:
         """What a token says of its tenant, by the manifest's keys; empty where it says nothing."""
         return {}
+
+    def subject_of(self, claims: Claims) -> str | None:
+        """What `subject` makes of a token; ``None`` where CEL must be evaluated to tell."""
+        found = claims.get("sub") if self.subject == "assertion.sub" else None
+        return found if isinstance(found, str) else None
 
     def contradiction(self, claims: Claims) -> str | None:
         """What a token says against itself, as a sentence without subject; ``None`` where it is consistent."""

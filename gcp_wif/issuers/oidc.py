@@ -17,12 +17,10 @@ __all__ = ["PROFILE", "SHARED"]
 
 SHARED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "agent.buildkite.com": ("organization_id", "pipeline_id", "cluster_id"),
         "app.terraform.io": ("terraform_organization_id", "terraform_project_id", "terraform_workspace_id"),
         "oidc.vercel.com": ("owner_id", "project_id"),
         "accounts.google.com": ("sub", "azp"),
         "cognito-identity.amazonaws.com": ("aud", "sub"),
-        "api.bitbucket.org": ("workspaceUuid", "repositoryUuid"),
         "oidc.codefresh.io": ("account_id", "pipeline_id"),
         "api.pulumi.com": ("aud", "sub"),  # they hold the organisation's name: it issues no claim with an ID
     }

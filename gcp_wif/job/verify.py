@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from gcp_wif.credential_config import CredentialConfig, FileSource
 from gcp_wif.endpoints import Endpoints
+from gcp_wif.issuers import profile_of
 from gcp_wif.issuers.checks import check_claims
 from gcp_wif.job.context import Context
 from gcp_wif.job.tokens import read_token_file
@@ -30,8 +31,8 @@ class Verified(NamedTuple):
 
     Attributes:
         principal: who the job is to Google, where that can be told from outside: the subject principal, if the
-            provider maps ``google.subject`` to the token's ``sub``, as most guides do. ``None`` where the token is
-            not at hand or its ``sub`` cannot be a subject.
+            provider maps ``google.subject`` as `apply` does for this kind of issuer, which for most is the token's
+            ``sub``, as most guides do. ``None`` where the token is not at hand or its subject cannot be told.
         service_account: the account that was impersonated; ``None`` for direct federation.
         expires_at: when the access token expires, UTC.
         warnings: what the person should know.
@@ -95,7 +96,7 @@ def _directed(config: CredentialConfig, endpoints: Endpoints) -> CredentialConfi
 
 
 def _principal(config: CredentialConfig, claims: UnverifiedClaims) -> Principal | None:
-    subject = claims.text("sub")
+    subject = profile_of(claims).subject_of(claims)
     if not subject or len(subject.encode()) > MAX_SUBJECT_BYTES:
         return None
     return Principal.subject(config.provider.pool, subject)

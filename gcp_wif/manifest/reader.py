@@ -166,7 +166,10 @@ class _Reader(RuleReader):
         found: dict[str, str | tuple[str, ...]] = {}
         for name, each in keys.items():
             where = f"issuer.{name}"
-            given = self._texts(table, where) if each.many else self._text(table, where, required=each.required)
+            needed = each.missing_in(table) and each.name not in table
+            given = self._texts(table, where) if each.many else self._text(table, where)
+            if needed:
+                self._say(where, f"is needed, or {each.instead}." if each.instead else "is needed.", "WIF703")
             values = given if isinstance(given, tuple) else (given,) if given else ()
             wrong = next((value for value in values if not each.form.fullmatch(value)), None)
             if wrong is not None:
@@ -181,7 +184,7 @@ class _Reader(RuleReader):
             return None
         if len(audiences) > 10 or any(len(each) > 256 for each in audiences):
             self._say("issuer.audience", "may have at most 10 values of at most 256 characters.")
-        missing = [each.name for each in kind.keys if each.required and each.name not in found]
+        missing = [each.name for each in kind.keys if each.missing_in(found)]
         if missing or (kind.url_required and url is None):
             return None
         return kind.issuer(found, url, audiences if "audience" in table else None)

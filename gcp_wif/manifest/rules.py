@@ -90,6 +90,10 @@ class RuleReader(Tables):
         self, rule: Table, terms: Terms, where: str, profile: IssuerProfile, issuer: Issuer | None
     ) -> None:
         """Refuse a rule that admits a whole tenant, or strangers."""
+        problem = profile.rule_problem(frozenset(terms), issuer) if issuer is not None else None
+        if rule and problem is not None:
+            self._say(where, problem, "WIF705")
+            return
         pins = issuer.tenant_claims if issuer is not None else ()
         claims = {found.claim for name in terms if (found := profile.rule_name(name)) is not None}
         if rule and pins and not claims & set(pins):

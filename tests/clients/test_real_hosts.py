@@ -1,5 +1,6 @@
 """Production configs, byte for byte, against the emulator as Google's own host names: clients that are not ours."""
 
+import itertools
 import json
 import socket
 import ssl
@@ -17,6 +18,7 @@ from google.oauth2 import id_token, service_account
 from google_setup import Google
 
 from gcp_wif.emulator import Emulator
+from gcp_wif.issuers import FALLBACK, kinds, profile
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
@@ -78,6 +80,28 @@ def test_curl_sees_google_and_nothing_else(job: dict[str, str], require_client: 
     assert "403" in curl("https://sts.googleapis.com:444/v1/token").stderr
     # A path of another of Google's hosts
     assert json.loads(curl("https://sts.googleapis.com/storage/v1/b").stdout)["error"]["code"] == 404
+
+
+def issuers_of_kinds() -> list[str]:
+    """``iss`` of a token of each kind, and of each of its sorts."""
+    known = [profile(kind) for kind in kinds() if kind != FALLBACK]
+    sorts = [
+        (each, dict(zip(each.sample_options, chosen, strict=True)))
+        for each in known
+        for chosen in itertools.product(*each.sample_options.values())
+    ]
+    return sorted({str(each.sample({}, 0, **options)["iss"]) for each, options in sorts})
+
+
+@pytest.mark.parametrize("issuer", issuers_of_kinds())
+def test_each_issuer_publishes_its_keys_under_its_own_name(google: Google, issuer: str) -> None:
+    env = google.emulator.environ(real_hosts=True)
+    with requests.Session() as web:
+        web.trust_env, web.proxies, web.verify = False, {"https": env["HTTPS_PROXY"]}, env["REQUESTS_CA_BUNDLE"]
+        document = web.get(f"{issuer}/.well-known/openid-configuration", timeout=10).json()
+        assert document["issuer"] == issuer
+        assert urlsplit(document["jwks_uri"]).hostname == urlsplit(issuer).hostname
+        assert len(web.get(document["jwks_uri"], timeout=10).json()["keys"]) == 2
 
 
 def test_storage_lists_for_a_valid_token_alone(google: Google, job: dict[str, str]) -> None:

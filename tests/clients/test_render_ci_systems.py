@@ -4,6 +4,7 @@ The schemas are those that check-jsonschema brings along: SchemaStore's and the 
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from gcp_wif.rendering.ci_config import render_ci_config
 pytestmark = pytest.mark.client
 
 SCHEMAS = {
+    "buildkite": ("vendor.buildkite",),
     "github": ("vendor.github-workflows",),
     "gitlab": ("vendor.gitlab-ci", "--data-transform", "gitlab-ci"),
 }
@@ -122,6 +124,8 @@ def test_its_scripts_are_clean_to_shellcheck(kind: str, require_client: Callable
     for job in document.values():
         if isinstance(job, dict) and "script" in job:
             scripts += ["\n".join(job["script"]), "\n".join(job["after_script"])]
+    # Its upload makes one dollar sign out of two.
+    scripts += ["\n".join(step["commands"]).replace("$$", "$") for step in document.get("steps", [])]
     assert len(scripts) >= 4
     assert install_command() in "\n".join(scripts)
     for script in scripts:
@@ -129,3 +133,53 @@ def test_its_scripts_are_clean_to_shellcheck(kind: str, require_client: Callable
             [shellcheck, "--shell=bash", "-"], input=script, capture_output=True, text=True, timeout=60, check=False
         )
         assert done.stdout == ""
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+BY_HAND = {
+    "bitbucket/bitbucket-pipelines.yml": ("vendor.bitbucket-pipelines",),
+    "azure-devops/azure-pipelines.yml": (
+        *("vendor.azure-pipelines", "--data-transform", "azure-pipelines", "--regex-variant", "nonunicode"),
+    ),
+    "buildkite/.buildkite/pipeline.yml": ("vendor.buildkite",),
+}
+"""Configs of examples, with the schema of each and what check-jsonschema must know besides."""
+
+
+@pytest.mark.parametrize("file", BY_HAND)
+def test_an_example_is_valid_to_the_systems_schema(
+    file: str, require_client: Callable[..., str], tmp_path: Path
+) -> None:
+    check = program("check-jsonschema", require_client, f"that examples/{file} is valid")
+    schema, *more = BY_HAND[file]
+    broken = tmp_path / "broken.yml"
+    text = (EXAMPLES / file).read_text().replace("max-time: 10", "max-time: soon")
+    broken.write_text(re.sub(r"^( *)(?:- )?(script|steps|commands):", r"\1stpes:", text, flags=re.MULTILINE))
+    for path, wanted in ((EXAMPLES / file, 0), (broken, 1)):
+        done = subprocess.run(
+            [check, "--builtin-schema", schema, *more, str(path)], capture_output=True, text=True, timeout=120,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == wanted, done.stdout + done.stderr
+
+
+def test_the_scripts_of_examples_are_clean_to_shellcheck(require_client: Callable[..., str]) -> None:
+    shellcheck = program("shellcheck", require_client, "that the scripts in examples are clean")
+    scripts = [path.read_text() for path in sorted((EXAMPLES / "buildkite" / "hooks").iterdir())]
+    for file in ("bitbucket/bitbucket-pipelines.yml", "azure-devops/azure-pipelines.yml"):
+        scripts += list(scripts_of(yaml.safe_load((EXAMPLES / file).read_text())))
+    assert len(scripts) == 2 + 4 + 4
+    for script in scripts:
+        done = subprocess.run(
+            [shellcheck, "--shell=bash", "-"], input=script, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.stdout == ""
+
+
+def scripts_of(document: Any) -> Iterator[str]:
+    """What a config has run in one shell each."""
+    for each in document.values() if isinstance(document, dict) else document if isinstance(document, list) else ():
+        yield from scripts_of(each)
+    if isinstance(document, dict):
+        yield from ("\n".join(document[key]) for key in ("script", "after-script") if key in document)
+        yield from [document["bash"]] if "bash" in document else []

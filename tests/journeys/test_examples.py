@@ -21,6 +21,12 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/gcp-wif.toml"))
 CIRCLECI = [name for name in NAMES if (EXAMPLES / name / ".circleci").is_dir()]
 BY_HAND = {"README.md", "gcp-wif.toml"}
+BY_HAND_TOO = {
+    "bitbucket": {"bitbucket-pipelines.yml"},
+    "azure-devops": {"azure-pipelines.yml"},
+    "buildkite": {"hooks/environment", "hooks/pre-exit"},
+}
+"""What `render` does not make; ``test_examples_by_hand`` runs it."""
 OTHER = "99aa2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b"
 
 CLIENT = """
@@ -73,13 +79,15 @@ class Shell:
 
 def test_there_are_all_and_the_overview_names_them() -> None:
     assert [
+        *("azure-devops", "bitbucket", "buildkite"),
         *("circleci-server", "committed-config", "direct-federation", "github-actions", "gitlab"),
         *("one-account", "several-accounts", "several-projects"),
     ] == NAMES
     overview = (EXAMPLES / "README.md").read_text()
     assert re.findall(r"^\| \[([a-z-]+)\]\(\1\)", overview, re.MULTILINE) == [
         *("one-account", "several-accounts", "several-projects"),
-        *("direct-federation", "circleci-server", "github-actions", "gitlab", "python-api", "committed-config"),
+        *("direct-federation", "circleci-server", "github-actions", "gitlab", "buildkite", "bitbucket"),
+        *("azure-devops", "python-api", "committed-config"),
     ]
 
 
@@ -88,8 +96,9 @@ def test_the_commands_of_its_readme_make_the_committed_files(name: str, tmp_path
     committed = files(EXAMPLES / name)
     made = tmp_path / name
     made.mkdir()
-    for file in BY_HAND:
-        shutil.copy(EXAMPLES / name / file, made)
+    for file in BY_HAND | BY_HAND_TOO.get(name, set()):
+        (made / file).parent.mkdir(exist_ok=True)
+        shutil.copy(EXAMPLES / name / file, made / file)
     # Paths in what is made are data: here they are not those of the test.
     shell = Shell(tmp_path)
     shell.env["GCP_WIF_TEST_HOME"] = "/home/circleci"
@@ -153,7 +162,7 @@ def test_its_jobs_log_in_as_the_manifest_says_and_others_do_not(name: str, tmp_p
                 assert refused.returncode == 1, refused.stderr
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in (*CIRCLECI, "committed-config")])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in (*CIRCLECI, *BY_HAND_TOO, "committed-config")])
 def test_tokens_of_other_systems_become_who_the_manifest_says(name: str) -> None:
     """Their jobs run step by step in ``test_job_KIND``, from what `render` makes."""
     manifest = Manifest.parse((EXAMPLES / name / "gcp-wif.toml").read_text(), origin=name)

@@ -111,6 +111,15 @@ def test_logout_removes_the_files_and_ends_what_earlier_steps_have_set(job: GitH
     assert job.env["GOOGLE_CLOUD_PROJECT"] == "acme-prod"  # no credential, and maybe the workflow's own
 
 
+def test_logout_leaves_what_somebody_else_has_set(job: GitHub, server: TokenServer) -> None:
+    assert job(*LOGIN).returncode == 0
+    job.step()
+    theirs = {NAME: "/theirs.json", "BOTO_PATH": "/theirs.boto"}
+    job.env |= theirs
+    assert job("logout").returncode == 0
+    assert list(runner(job.file.read_bytes())) == ["CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE"]
+
+
 def test_logout_in_the_step_of_the_login_leaves_the_runners_file_as_it_was(job: GitHub, server: TokenServer) -> None:
     job.file.write_text("THEIRS<<x\n1\nx\n")
     assert job(*LOGIN).returncode == 0
@@ -202,6 +211,21 @@ def test_a_client_gets_a_fresh_token_from_the_program_of_a_config(job: GitHub, s
     done = job("token", "--executable-response", GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE=job.audience.removeprefix("https:"))
     assert json.loads(done.stdout)["success"] is True
     assert server.asked[-1].query["audience"] == [job.audience]
+
+
+def test_a_token_that_was_asked_for_is_masked_before_it_is_printed(job: GitHub, server: TokenServer) -> None:
+    done = job("token", "--audience", "me")
+    assert done.returncode == 0, done.stderr
+    assert f"::add-mask::{done.stdout.strip()}\n" in done.stderr
+    assert "::add-mask::" not in job("token", "--audience", "me", "--executable-response").stderr
+
+
+def test_outside_a_job_nothing_asks_for_a_mask(job: GitHub) -> None:
+    token = job.emulator.token(kind="github", aud=job.audience)
+    laptop = {"GITHUB_ACTIONS": "", "MY_TOKEN": token}
+    done = job(*LOGIN, "--ci", "github", "--token-env", "MY_TOKEN", **laptop)
+    assert done.returncode == 0, done.stderr
+    assert token not in done.stderr
 
 
 def test_init_in_a_job_needs_a_project_and_an_account_alone(job: GitHub) -> None:

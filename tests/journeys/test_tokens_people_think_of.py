@@ -25,12 +25,13 @@ def google() -> Iterator[Emulator]:
 
 @pytest.mark.parametrize(("kind", "row"), ROWS, ids=[f"{kind}: {row.says}" for kind, row in ROWS])
 def test_a_token_becomes_what_a_person_would_say(google: Emulator, kind: str, row: Row) -> None:
-    manifest = Manifest.parse(kinds.kind(kind).table.manifest, origin="gcp-wif.toml")
+    known = kinds.kind(kind)
+    manifest = Manifest.parse(known.table.manifest, origin="gcp-wif.toml")
     google.reset()
     google.provision_as(manifest)
     audience = [*manifest.issuer.audiences, manifest.provider_name.default_audiences[1]][0]
     place = {"aud": audience, "iss": manifest.issuer.url}
-    token = google.token(kind=kind, **{**place, **row.options, **row.claims})
+    token = google.token(kind=known.name, **{**place, **row.options, **row.claims})
     assert becomes(google, token, manifest) == row.who
 
 

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
-from gcp_wif.cli.job_steps import run_verify
+from gcp_wif.cli.job_steps import hide_in_log, run_verify
 from gcp_wif.cli.options import CiOptions, KeepOptions, TargetOptions, TokenOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.cli.targets import choose_target
@@ -115,7 +115,7 @@ def _logged_in(
         for warning in written.warnings:
             out.warn(warning)
         if written.token is not None:
-            out.command(context.system.mask(written.token.reveal()))
+            hide_in_log(written.token.reveal(), context, out)
         if options.verify:
             run_verify(written.config_path, where, context, out, allow_executable=False, token=written.token)
         return _run(words, _environment(written, chosen, keeper, context))

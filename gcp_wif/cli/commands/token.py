@@ -9,6 +9,7 @@ import typer
 
 from gcp_wif import secrets
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, terminal
+from gcp_wif.cli.job_steps import hide_in_log
 from gcp_wif.cli.options import CiOptions, TokenOptions
 from gcp_wif.cli.output import JSON_VERSION, Terminal
 from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE
@@ -42,6 +43,7 @@ def main(token: TokenOptions, options: _Options, ci: CiOptions, common: CommonOp
     for warning in checked.warnings:
         out.warn(warning)
     text = checked.token.reveal()
+    hide_in_log(text, ci.context(), out)  # before it can get there
     out.secret(_document(text, token, checked) if common.as_json else text.encode() + b"\n")
 
 

@@ -53,6 +53,6 @@ def place_of(host: str) -> Place | None:
 def _issuers() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for kind in kinds():
-        if host := host_of(profile(kind).root):
+        for host in filter(None, (host_of(profile(kind).root), *profile(kind).hosts)):
             found[host] = (*found.get(host, ()), kind)
     return found

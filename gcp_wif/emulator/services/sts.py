@@ -47,7 +47,9 @@ def exchange(call: Call) -> Answer:
         raise StsError("invalid_scope", 'Invalid value for "scope". At least one scope is required.')
     _check_options(form.get("options", ""))
     rules = _provider(state, form.get("audience", ""))
-    token = form.get("subject_token", "")
+    # Assumed: Google takes a token with a newline behind it. Many recipes write one into the token's file with `echo`,
+    # and Google's libraries for Python and Node send it along.
+    token = form.get("subject_token", "").rstrip("\r\n")
     header, claims = _parse(token)
 
     now = state.clock.now()

@@ -25,7 +25,7 @@ from gcp_wif.emulator.transport import controls
 from gcp_wif.emulator.transport.ports import listening_on
 from gcp_wif.emulator.transport.routes import google_routes, storage_xml_routes
 from gcp_wif.emulator.transport.uploads import uploaded
-from gcp_wif.issuers import kinds, profile
+from gcp_wif.issuers import DEFAULT, kinds, profile
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -125,8 +125,11 @@ class Application:
 
 
 def _issuer_at(path: str, place: Place | None) -> str | None:
-    """The issuer whose discovery document stands below ``path`` on that host; of any kind on loopback."""
-    served = kinds() if place is None else place.kinds
+    """The issuer whose discovery document stands below ``path`` on that host; of any kind on loopback.
+
+    Several kinds have theirs at the root, which on loopback is the default's.
+    """
+    served = (DEFAULT, *kinds()) if place is None else place.kinds
     return next(filter(None, (profile(kind).issuer_at(path) for kind in served)), None)
 
 

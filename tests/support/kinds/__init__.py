@@ -9,12 +9,12 @@ __all__ = ["Kind", "Setup", "Table", "kind", "names"]
 
 
 def names() -> tuple[str, ...]:
-    """Every kind that has a file here."""
+    """Every file here. A kind whose issuers have nothing in common has several, and each knows its kind's name."""
     found = sorted(each.name for each in pkgutil.iter_modules(__path__) if each.name != "model")
     return tuple(name.replace("_", "-") for name in found)
 
 
 def kind(name: str) -> Kind:
-    """What is known of a kind: its ``KIND``."""
+    """What the file ``name`` knows of its kind: its ``KIND``."""
     found: Kind = importlib.import_module(f"kinds.{name.replace('-', '_')}").KIND
     return found

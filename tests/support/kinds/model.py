@@ -14,6 +14,12 @@ Claims = Mapping[str, Any]
 MALFORMED: list[Any] = [0, 1.5, True, None, [], ["1"], {"a": "1"}, "", " ", "1/", "/1", "\n", "*"]
 
 
+_PROVIDER = (
+    "https://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/pool-one/providers/"
+    "provider-one"
+)
+
+
 class RuleKey(NamedTuple):
     """A key that rules may have.
 
@@ -36,12 +42,14 @@ class Place(NamedTuple):
         url: ``iss`` of its tokens.
         tenant: claims that every token of ours has.
         pins: keys of which a rule must have one; empty where the tenant is pinned anyway.
+        audience: what its tokens say in ``aud`` unless the manifest says otherwise; empty for the provider's own name.
     """
 
     table: Mapping[str, Any]
     url: str
     tenant: Mapping[str, str] = {}
     pins: tuple[str, ...] = ()
+    audience: str = ""
 
 
 class Row(NamedTuple):
@@ -166,10 +174,7 @@ def setup(dice: random.Random, kind: Kind) -> Setup:
     """A random manifest of the kind, without pool, provider and accounts."""
     place = dice.choice(kind.places)
     issuer: dict[str, Any] = {"kind": kind.name, **place.table}
-    audiences = (
-        "https://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/pool-one/providers/"
-        "provider-one",
-    )
+    audiences = (place.audience or _PROVIDER,)
     if dice.random() < 0.5:
         issuer["audience"] = ["one", "two"]
         audiences = ("one", "two")
@@ -182,7 +187,7 @@ def setup(dice: random.Random, kind: Kind) -> Setup:
 
 
 def _rule(dice: random.Random, kind: Kind, place: Place) -> dict[str, Any]:
-    keys = set(dice.sample(sorted(kind.rules), dice.randint(1, 3)))
+    keys = set(dice.sample(sorted(kind.rules), dice.randint(1, min(3, len(kind.rules)))))
     if kind.one_of and not keys & set(kind.one_of):
         keys.add(dice.choice(kind.one_of))
     if place.pins and dice.random() < 0.95:  # the others must be refused

@@ -31,6 +31,12 @@ def test_the_whole_form_is_taken(google: Google) -> None:
     assert answer(google, options='{"userProject": "x"}').status_code == 200
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_token_may_end_as_a_line_of_a_file_does(google: Google, end: str) -> None:
+    assert answer(google, subject_token=google.emulator.token() + end).status_code == 200
+    assert answer(google, subject_token=google.emulator.token() + f"{end}x").status_code == 400
+
+
 # RFC 6749, section 5.2, names these codes; RFC 8693, section 2.2.2, takes them over.
 @pytest.mark.parametrize(
     ("changes", "error", "field"),
