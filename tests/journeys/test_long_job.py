@@ -5,6 +5,7 @@ Each time nothing is left, nothing leaks, and the next login repairs it.
 The clock of the job and of Google is moved, and the CI system's program answers or not. Agents are real processes.
 """
 
+import io
 import json
 import os
 import re
@@ -17,6 +18,15 @@ from pathlib import Path
 
 import pytest
 from long_job import LongJob, ask, wait
+
+from gcp_wif.endpoints import Endpoints
+from gcp_wif.errors import InputError
+from gcp_wif.job.agent import launch
+from gcp_wif.job.context import Context
+from gcp_wif.job.flags import GenerateFlags, KeepFlags, SourceFlags, TargetFlags, TokenFlags
+from gcp_wif.job.generate import generate
+from gcp_wif.job.keeper import Keeper
+from gcp_wif.job.target import resolve_target
 
 HOUR = 3600
 WRITTEN = [
@@ -231,10 +241,23 @@ class TestItsEnd:
         assert job.agents() == []
         assert (job.folder / "bash_env").read_text() == ""
 
-    def test_an_agent_that_sleeps_is_named(self, job: LongJob, monkeypatch: pytest.MonkeyPatch) -> None:
-        from gcp_wif.errors import InputError
-        from gcp_wif.job.agent import launch
+    def test_a_login_that_fails_inside_a_program_that_goes_on(self, job: LongJob, monkeypatch) -> None:
+        """Nothing but the login itself can end the agent then."""
 
+        def full(*_: object, **__: object) -> tuple[str, ...]:
+            assert len(job.agents()) == 1
+            raise InputError("the disk is full", code="WIF304")
+
+        context = Context(job.env, str(job.folder), io.BytesIO(), time.time)
+        target = resolve_target(TargetFlags(), job.env)
+        endpoints = Endpoints.resolve(job.env)
+        monkeypatch.setattr("gcp_wif.job.generate.write_private", full)
+        monkeypatch.setenv("PATH", job.env["PATH"])
+        with pytest.raises(InputError):
+            generate(target, GenerateFlags(SourceFlags(), TokenFlags()), endpoints, context, keeper=Keeper(KeepFlags()))
+        job.wait(lambda: not job.agents(), "it lives on")
+
+    def test_an_agent_that_sleeps_is_named(self, job: LongJob, monkeypatch: pytest.MonkeyPatch) -> None:
         job.login()
         (agent,) = job.agents()
         os.kill(agent, signal.SIGSTOP)
