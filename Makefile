@@ -31,6 +31,7 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/startup.py
+	$(BIN)/python tests/benchmarks/tokens.py
 	$(BIN)/python tests/benchmarks/plan.py
 	$(BIN)/python tests/benchmarks/agent.py
 

@@ -182,7 +182,7 @@ MISTAKES: dict[RefusalKind, tuple[Callable[[Google], str], tuple[str, ...]]] = {
         ("invalid_request", "exceeds the 8 KB limit"),
     ),
     RefusalKind.MAPPING_FAILED: (
-        _mapped({"attribute.absent": "assertion.no_such_claim"}),
+        _mapped({"attribute.flag": "assertion.flag"}, flag=True),
         ("invalid_grant", "The attribute mapping could not be evaluated"),
     ),
     RefusalKind.THROTTLED: (
@@ -271,7 +271,7 @@ def test_the_mistake_is_refused_in_googles_words(kind: RefusalKind, google: Goog
     [
         pytest.param({"iat": None}, id="no iat"),
         pytest.param({"iat": NOW + 3000}, id="iat to come"),
-        pytest.param({"exp": NOW - 1}, id="expired"),
+        pytest.param({"exp": NOW - 61}, id="expired"),
         pytest.param({"iat": NOW - 90_000}, id="older than a day"),
         pytest.param({"exp": None}, id="no exp"),
         pytest.param({"exp": "soon"}, id="exp is text"),

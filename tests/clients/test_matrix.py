@@ -10,16 +10,14 @@ knows why; with a program or an agent it works after six hours, too.
 """
 
 import contextlib
-import http.server
-import json
 import os
 import re
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from github_token import github
 from matrix import COLUMNS, CONTENT, REGISTRY, Client, Matrix
 from registry import image, registry
 
@@ -209,28 +207,6 @@ def action() -> Path:
 
 
 ACTION_VARIABLE = "GCP_WIF_GITHUB_ACTION_AUTH"
-
-
-@contextlib.contextmanager
-def github(token: str) -> Iterator[str]:
-    """A GitHub that issues this ID token, as a job's ``ACTIONS_ID_TOKEN_REQUEST_URL`` does."""
-
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            data = json.dumps({"value": token}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/?version=1"
-        server.shutdown()
 
 
 def test_google_github_actions_auth(

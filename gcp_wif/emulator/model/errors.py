@@ -4,7 +4,16 @@ from typing import Any
 
 from gcp_wif.refusals import Refusal, RefusalKind
 
-__all__ = ["HTTP_STATUS", "ApiError", "StsError", "invalid", "not_found", "of_refusal", "permission_denied"]
+__all__ = [
+    "HTTP_STATUS",
+    "ApiError",
+    "StsError",
+    "error_info",
+    "invalid",
+    "not_found",
+    "of_refusal",
+    "permission_denied",
+]
 
 HTTP_STATUS = {
     "INVALID_ARGUMENT": 400,
@@ -62,7 +71,7 @@ class ApiError(Exception):
 def of_refusal(kind: RefusalKind, reason: str | None = None, **values: str) -> ApiError:
     """A refusal of an API in Google's words, with an ``ErrorInfo`` where it has a reason."""
     refusal = Refusal.of(kind, **values)
-    return ApiError(refusal.row.error, refusal.description, _info(reason) if reason else None)
+    return ApiError(refusal.row.error, refusal.description, error_info(reason) if reason else None)
 
 
 def not_found(what: str = "Requested entity was not found.") -> ApiError:
@@ -84,10 +93,11 @@ def permission_denied(permission: str, resource: str | None = None) -> ApiError:
     return ApiError(
         "PERMISSION_DENIED",
         f"Permission '{permission}' denied on resource (or it may not exist).",
-        _info("IAM_PERMISSION_DENIED", metadata),
+        error_info("IAM_PERMISSION_DENIED", metadata),
     )
 
 
-def _info(reason: str, metadata: dict[str, str] | None = None) -> list[dict[str, Any]]:
+def error_info(reason: str, metadata: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    """The details that say a refusal's reason (google.rpc.ErrorInfo)."""
     info: dict[str, Any] = {"@type": f"{_TYPE}ErrorInfo", "reason": reason, "domain": "googleapis.com"}
     return [info | ({"metadata": metadata} if metadata else {})]

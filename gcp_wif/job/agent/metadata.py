@@ -178,10 +178,8 @@ def granted(task: Mapping[str, Any], context: "Context") -> dict[str, Any]:
     """
     from pathlib import Path
 
-    from gcp_wif.endpoints import Endpoints
-    from gcp_wif.job.exchange import access_token
+    from gcp_wif.job.exchange import exchange
     from gcp_wif.job.export import read_config
 
-    loopback = Endpoints.resolve(context.environ, task["universe"]).emulator is not None
-    found = access_token(read_config(Path(task["config"])), loopback=loopback, scopes=tuple(task["scopes"]))
-    return {"access_token": found.token, "expires": found.expires_at.timestamp()}
+    found = exchange(read_config(Path(task["config"])), context.environ, scopes=tuple(task["scopes"]))
+    return {"access_token": found.secret, "expires": found.expires_at.timestamp()}

@@ -223,3 +223,39 @@ class TestLoopback:
 
     def test_what_ends_the_exports_leaves_a_proxy_alone(self) -> None:
         assert b"PROXY" not in SHELL.unset(()).upper()
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+@example(b"theirs", b"more\n")
+@example(b"export GOOGLE_APPLICATION_CREDENTIALS=/theirs\n", b"unset GOOGLE_CLOUD_PROJECT\n")
+@example(b"theirs\\", b"")
+def test_each_login_is_ended_by_itself(before: bytes, between: bytes) -> None:
+    """In either order, with everybody else's bytes around them."""
+    one, two = (exports(Path(name), WEAK) for name in ("/one", "/two"))
+    content = before + SHELL.appended(before, one, {}) + between
+    content += SHELL.appended(content, two, {})
+    for first, second in (("/one", "/two"), ("/two", "/one")):
+        left, _ = SHELL.ended_of(content, (), {first})
+        assert first.encode() + b"  # gcp-wif" not in left
+        assert second.encode() + b"  # gcp-wif" in left
+        left, _ = SHELL.ended_of(left, (), {second, "/another name of it"})
+        assert left == SHELL.ended(content, ())[0]
+    assert SHELL.ended_of(content, (), {"/neither"}) == (content, b"")
+
+
+def test_what_the_earlier_login_had_besides_is_unset() -> None:
+    content = SHELL.appended(b"", exports(Path("/one"), EXPLICIT, executables=True, boto_path="/b"), {})
+    content += SHELL.appended(content, exports(Path("/two"), None), {})
+    for name in (*PROJECT_VARIABLES, "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "BOTO_PATH"):
+        assert bash(content, name) == b"UNSET"
+    assert SHELL.appended(content, exports(Path("/two"), None), {}) == b""
+    content += SHELL.appended(content, exports(Path("/one"), WEAK), {})
+    assert bash(content, PROJECT_VARIABLES[0]) == b"acme-prod"
+    assert SHELL.ended(content, ()) == (b"", b"")
+
+
+def test_what_somebody_else_has_set_is_not_unset() -> None:
+    content = SHELL.appended(b"", exports(Path("/one"), EXPLICIT), {}) + b"export GCLOUD_PROJECT=theirs\n"
+    content += SHELL.appended(content, exports(Path("/two"), None), {})
+    assert bash(content, "GCLOUD_PROJECT") == b"theirs"
+    assert bash(content, "GOOGLE_CLOUD_PROJECT") == b"UNSET"
