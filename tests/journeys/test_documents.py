@@ -24,6 +24,7 @@ COMMANDS = (
     "export",
     "verify",
     "logout",
+    "run",
     "token",
     "print-access-token",
     "print-identity-token",
@@ -56,7 +57,7 @@ def test_every_flag_of_readme_exists(cli) -> None:
 def test_every_flag_of_a_job_is_in_readme(cli) -> None:
     known = {
         flag
-        for command in ("login", "generate", "export", "verify", "logout", "token", *PRINTING)
+        for command in ("login", "generate", "export", "verify", "logout", "run", "token", *PRINTING)
         for flag in flags_of(cli(command, "--help").stdout)
     }
     assert known - flags_of(README) - {"--help", "--verbose", "--verify"} == set()

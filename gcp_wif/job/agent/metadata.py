@@ -138,7 +138,7 @@ class Metadata:
         if what == "token":
             scopes = ",".join(query.get("scopes", [])).replace(",", " ").split() or [_SCOPE]
             return self._token(tuple(dict.fromkeys(scopes)))
-        if what == "" and query.get("recursive") == ["true"]:
+        if what == "" and "".join(query.get("recursive", [])).lower() == "true":  # oauth2client writes True
             found = {"aliases": ["default"], "email": email, "scopes": [_SCOPE]}
             return Reply(200, json.dumps(found).encode(), "application/json", _FLAVOR)
         texts = {"": "aliases\nemail\nscopes\ntoken\n", "email": email, "scopes": _SCOPE, "aliases": "default"}
