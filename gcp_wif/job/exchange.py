@@ -256,6 +256,13 @@ def _from_url(source: UrlSource, wire: Wire) -> str:
     except UnavailableError as error:
         raise _source_is_away(source) if error.code == "WIF601" else error from None
     text = answer.body.decode("utf-8", "replace")
+    if answer.status in TRANSIENT:
+        raise UnavailableError(
+            f"The server of `credential_source.url` kept failing with HTTP status {answer.status}: "
+            f"{from_outside(_sentence(text))}",
+            hint="It was tried five times, and Google was not asked. Run the command again in a few minutes.",
+            code="WIF602",
+        )
     if answer.status != 200:
         raise RefusedError(
             f"The server of `credential_source.url` gave no subject token (HTTP status {answer.status}): "
