@@ -307,7 +307,7 @@ class _Unbound:
     def _distinguishing(self) -> list[Principal]:
         """The attributes that are not the same for every job of the tenant, the most telling first."""
         mapping = self.evidence.rules.attribute_mapping if self.evidence.rules else {}
-        wide = {*self.profile.tenant_wide, "actor", "actor_id", "aud"}
+        wide = {*self.profile.tenant_wide, *self.profile.personal}
         pins = {each.claim: each.immutable for each in self.profile.names if each.name in self.profile.one_of}
 
         def order(principal: Principal) -> tuple[bool, bool, int]:

@@ -69,10 +69,11 @@ def _mapped(target: str, expression: str, claims: Mapping[str, Any]) -> Any:
     How Google treats an absent claim is not documented. Public blueprints map claims that their own workflows do not
     send, and work: so the attribute is not set (a strong hint). ``google.subject`` must be set.
     """
-    kind = RefusalKind.SUBJECT_UNMAPPED if target == _SUBJECT else RefusalKind.MAPPING_FAILED
+    kind = RefusalKind.SUBJECT_UNMAPPED if target == _SUBJECT else RefusalKind.MAPPING_FAILED  # of an expression
 
     def refused(detail: str, found: str | None = None) -> _Refused:
-        return _Refused(Step(f"mapping:{target}", False, expression, found, detail, Refusal.of(kind)))
+        refusal = Refusal.of(RefusalKind.ATTRIBUTE_TYPE, attribute=target) if found is not None else Refusal.of(kind)
+        return _Refused(Step(f"mapping:{target}", False, expression, found, detail, refusal))
 
     try:
         value = compile_expression(expression, ("assertion",)).evaluate(assertion=claims)
@@ -84,7 +85,7 @@ def _mapped(target: str, expression: str, claims: Mapping[str, Any]) -> Any:
         if all(isinstance(each, str) for each in value):
             return value
         raise refused("google.groups must be a list of strings", _shown(value))
-    if not isinstance(value, str):  # that Google converts nothing is assumed
+    if not isinstance(value, str):
         raise refused("the value is not a string", _shown(value))
     if target == _SUBJECT and not value:
         return None

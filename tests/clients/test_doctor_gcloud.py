@@ -8,15 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doctor_corpus import ISSUER, MEMBER, NO_SSH, OTHER, healthy
+from doctor_corpus import MEMBER, NO_SSH, OTHER, healthy
 from google_setup import ACCOUNT, Google
-from joserfc.jwk import RSAKey
 
-from gcp_wif.doctor.evidence import Evidence
-from gcp_wif.doctor.filling import filled
 from gcp_wif.issuers.circleci import SAMPLE_PROJECT as PROJECT_ID
-from gcp_wif.names import ServiceAccountEmail
-from gcp_wif.refusals import TABLE
 
 pytestmark = [pytest.mark.client, pytest.mark.slow]
 
@@ -47,38 +42,6 @@ def test_the_commands_for_an_admin_run_as_printed(
     settled = json.loads(cli("doctor", *files, "--json", **job).stdout)
     assert settled["broken"] == with_the_files
     assert settled["findings"][0]["level"] == "broken"
-
-
-_POOL = "projects/123456789012/locations/global/workloadIdentityPools/circleci"
-ADVISED = (
-    f"providers list --workload-identity-pool={_POOL}",
-    f"providers update-oidc {_POOL}/providers/circleci-acme --allowed-audiences=",
-    f"providers describe {_POOL}/providers/circleci-acme --format='value(attributeCondition)'",
-    "--format='yaml(attributeMapping)'",
-    f"get-iam-policy {ACCOUNT} --project=acme-prod",
-    "service-accounts list --project=acme-prod",
-)
-
-
-def test_the_commands_of_the_table_run_once_they_are_filled(
-    require_client: Callable[..., str], google: Google, tmp_path: Path
-) -> None:
-    """What is left in capitals is the reader's to choose: a file of keys, audiences, whom to bind."""
-    require_client("gcloud", proves="that what the table of refusals advises runs")
-    evidence = Evidence(0.0, provider=google.provider, account=ServiceAccountEmail(ACCOUNT), claims={"iss": ISSUER})
-    keys = tmp_path / "keys.json"
-    keys.write_text(json.dumps({"keys": [RSAKey.generate_key(2048, {"kid": "one"}).as_dict(private=False)]}))
-    chosen = {"AUDIENCES": "one,two", "PRINCIPAL_SET": f"'{MEMBER}'", "=FILE": f"={keys}", ",…": ""}
-    commands = set()
-    for line in (line for row in TABLE for line in filled(row.fixes, evidence)):
-        command = "".join(line.partition("gcloud iam ")[1:])
-        for word, value in chosen.items():
-            command = command.replace(word, value)
-        if command and "RUNTIME_" not in command:
-            commands.add(command)
-    assert [each for each in ADVISED if not any(each in command for command in commands)] == []
-    failed = {command: done.stderr for command in commands if (done := _run(command, google, tmp_path)).returncode}
-    assert failed == {}
 
 
 def _run(command: str, google: Google, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -32,6 +32,7 @@ _NAMES = {
     "RUNTIME_ACCOUNT": "runner@acme-prod.iam.gserviceaccount.com",
     "RUNTIME_PROJECT": "acme-prod", "RESOURCE_PROJECT": "acme-prod", "PROJECT": "acme-prod", "NUMBER": "123456789012",
     "POOL": "circleci", "PROVIDER": "circleci-acme", "AUDIENCES": SAMPLE_ORGANIZATION, "FILE": "jwks.json",
+    "MAPPING": "google.subject=assertion.sub",
     "ISSUER": f"https://oidc.circleci.com/org/{SAMPLE_ORGANIZATION}", "ROLE": "roles/viewer",
 }  # fmt: skip
 _ABOUT_THIS_MACHINE = ("gcloud auth ", "gcloud topic ")

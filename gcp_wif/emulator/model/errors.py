@@ -8,7 +8,6 @@ __all__ = [
     "HTTP_STATUS",
     "ApiError",
     "StsError",
-    "error_info",
     "invalid",
     "not_found",
     "of_refusal",
@@ -71,7 +70,7 @@ class ApiError(Exception):
 def of_refusal(kind: RefusalKind, reason: str | None = None, **values: str) -> ApiError:
     """A refusal of an API in Google's words, with an ``ErrorInfo`` where it has a reason."""
     refusal = Refusal.of(kind, **values)
-    return ApiError(refusal.row.error, refusal.description, error_info(reason) if reason else None)
+    return ApiError(refusal.row.error, refusal.description, _info(reason) if reason else None)
 
 
 def not_found(what: str = "Requested entity was not found.") -> ApiError:
@@ -93,11 +92,10 @@ def permission_denied(permission: str, resource: str | None = None) -> ApiError:
     return ApiError(
         "PERMISSION_DENIED",
         f"Permission '{permission}' denied on resource (or it may not exist).",
-        error_info("IAM_PERMISSION_DENIED", metadata),
+        _info("IAM_PERMISSION_DENIED", metadata),
     )
 
 
-def error_info(reason: str, metadata: dict[str, str] | None = None) -> list[dict[str, Any]]:
-    """The details that say a refusal's reason (google.rpc.ErrorInfo)."""
+def _info(reason: str, metadata: dict[str, str] | None = None) -> list[dict[str, Any]]:
     info: dict[str, Any] = {"@type": f"{_TYPE}ErrorInfo", "reason": reason, "domain": "googleapis.com"}
     return [info | ({"metadata": metadata} if metadata else {})]

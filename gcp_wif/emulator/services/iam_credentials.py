@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gcp_wif.emulator.model.accounts import Account
-from gcp_wif.emulator.model.errors import ApiError, error_info, invalid, of_refusal, permission_denied
+from gcp_wif.emulator.model.errors import invalid, of_refusal, permission_denied
 from gcp_wif.emulator.model.messages import Field, read
 from gcp_wif.emulator.model.state import AccessToken
 from gcp_wif.emulator.services.gateway import Answer, Call
@@ -122,11 +122,7 @@ def _caller(call: Call, project: str) -> AccessToken:
     if call.caller is None:  # there is no admin without credentials here: the token is what the call is about
         raise of_refusal(RefusalKind.CREDENTIALS_UNACCEPTED)
     if _SCOPES.isdisjoint(call.caller.scope.split()):
-        raise ApiError(
-            "PERMISSION_DENIED",
-            "Request had insufficient authentication scopes.",
-            error_info("ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
-        )
+        raise of_refusal(RefusalKind.SCOPES_INSUFFICIENT, "ACCESS_TOKEN_SCOPE_INSUFFICIENT")
     if project != "-":  # "The - wildcard character is required; replacing it with a project ID is invalid"
         raise invalid("Request contains an invalid argument.", "name")
     return call.caller

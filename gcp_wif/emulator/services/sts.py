@@ -115,7 +115,7 @@ def _check_scope(text: str) -> None:
     if not scopes:
         raise StsError("invalid_scope", 'Invalid value for "scope". At least one scope is required.')
     if not all(_SCOPE.fullmatch(scope) for scope in scopes):
-        raise StsError("invalid_scope", "Some requested scopes were invalid.")
+        raise StsError.of(Refusal.of(RefusalKind.SCOPE_INVALID))
 
 
 def _check_options(text: str) -> None:
@@ -145,8 +145,8 @@ def _provider(state: State, audience: str) -> ProviderRules:
 
 
 def _parse(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims; the sentence for something that is no JWT is assumed."""
-    malformed = StsError("invalid_request", "Unable to parse the ID Token.")
+    """Header and claims."""
+    malformed = StsError.of(Refusal.of(RefusalKind.TOKEN_UNREADABLE))
     if not token or len(token) > MAX_TOKEN_BYTES:
         raise malformed
     try:
