@@ -192,4 +192,4 @@ AGENT_LOG_BYTES = 64 << 10
 """How large an agent's log grows; then it begins anew. A line an hour is usual."""
 
 AGENT_METADATA_GRANTS = 16
-"""How many access tokens a metadata server keeps, one for each set of scopes that clients ask for."""
+"""How many tokens a metadata server keeps, one for each set of scopes and each audience that clients ask for."""

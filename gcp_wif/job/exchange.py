@@ -16,7 +16,9 @@ from urllib.parse import urlencode
 
 from gcp_wif import limits, secrets
 from gcp_wif.credential_config import CredentialConfig, ExecutableSource, FileSource, UrlSource
-from gcp_wif.errors import GcpWifError, InputError, RefusedError, UnavailableError, from_outside
+from gcp_wif.endpoints import parse_url
+from gcp_wif.errors import GcpWifError, InputError, RefusedError, UnavailableError, from_outside, shown
+from gcp_wif.job.agent.order import SECRET_HEADER
 from gcp_wif.job.tokens import read_token_file
 from gcp_wif.job.wire import TRANSIENT, Answer, Wire
 
@@ -249,8 +251,18 @@ def _subject_token(config: CredentialConfig, wire: Wire) -> str:
 
 
 def _from_url(source: UrlSource, wire: Wire) -> str:
-    answer = wire.ask("GET", source.url, dict(source.headers))
+    try:
+        answer = wire.ask("GET", source.url, dict(source.headers))
+    except UnavailableError as error:
+        raise _source_is_away(source) if error.code == "WIF601" else error from None
     text = answer.body.decode("utf-8", "replace")
+    if answer.status in TRANSIENT:
+        raise UnavailableError(
+            f"The server of `credential_source.url` kept failing with HTTP status {answer.status}: "
+            f"{from_outside(_sentence(text))}",
+            hint="It was tried five times, and Google was not asked. Run the command again in a few minutes.",
+            code="WIF602",
+        )
     if answer.status != 200:
         raise RefusedError(
             f"The server of `credential_source.url` gave no subject token (HTTP status {answer.status}): "
@@ -269,6 +281,19 @@ def _from_url(source: UrlSource, wire: Wire) -> str:
         where = f"in the field `{field}` " if field else ""
         raise InputError(f"The server of `credential_source.url` answered no token {where}at all.", code="WIF404")
     return text
+
+
+def _source_is_away(source: UrlSource) -> UnavailableError:
+    parsed = parse_url(source.url)
+    message = f"The server of `credential_source.url` could not be reached: {shown(parsed.host if parsed else '')}."
+    if SECRET_HEADER in dict(source.headers):
+        hint = (
+            "It is the agent of `gcp-wif login --keep-fresh`, which has ended; NAME.agent.log beside the credential "
+            "config says why. Log in again, and the next one takes its place."
+        )
+    else:
+        hint = "Google was not asked. Look at the URL in the config's `credential_source`."
+    return UnavailableError(message, hint=hint, code="WIF601")
 
 
 def _from_program(config: CredentialConfig) -> str:

@@ -85,6 +85,23 @@ def test_google_auth_takes_it_for_a_machine_of_google(job: LongJob) -> None:
     assert done.stdout == f"google.auth.compute_engine.credentials ya29. {ACCOUNT} acme-prod\n", done.stderr
 
 
+def test_an_id_token_of_it_is_googles(job: LongJob) -> None:
+    """google-auth asks for it as on a machine of Google's, and verifies it."""
+    script = (
+        "import google.auth.transport.requests as r\n"
+        "from google.auth import compute_engine\n"
+        "from google.oauth2 import id_token\n"
+        "request = r.Request()\n"
+        "found = compute_engine.IDTokenCredentials(request, 'https://x.example', use_metadata_identity_endpoint=True)\n"
+        "found.refresh(request)\n"
+        "print(id_token.fetch_id_token(request, 'https://y.example').count('.'))\n"
+        "skew = dict(clock_skew_in_seconds=99999)\n"
+        "print(id_token.verify_oauth2_token(found.token, request, 'https://x.example', **skew)['email'])\n"
+    )
+    done = step(job, sys.executable, "-c", script)
+    assert done.stdout == f"2\n{ACCOUNT}\n", done.stderr
+
+
 def test_a_go_client(job: LongJob, require_client) -> None:
     rclone = require_client("rclone", proves="that Go's library takes the metadata server")
     flags = ["--config=", "--gcs-bucket-policy-only"]  # from 1.61 on it needs env_auth, too
