@@ -91,7 +91,8 @@ class _CircleCi(CiSystem):
         )
         if environ.get(_TOKEN_V2):
             hint = f"{_TOKEN_V2} is set: use it with --token-env {_TOKEN_V2}. {hint}"
-        return MissingToken(f"{_TOKEN} is not set", hint)
+        what = f"{_TOKEN} is not set, and there is no program `{_PROGRAM}` on the PATH that could be asked for one"
+        return MissingToken(what, hint)
 
     def escape(self, text: str) -> str:
         r"""``<<`` begins an expression, and ``\<<`` is a literal one."""
