@@ -99,13 +99,19 @@ class _CircleCi(CiSystem):
         return text.replace("<<", "\\<<")
 
     def config_job(self, identity: "Identity", manifest: "Manifest") -> "ConfigJob":
-        """A job with a context of its own, and the commands that make and fill that."""
+        """A job with a context of its own, and the commands that make and fill that.
+
+        Its image is pulled before there are steps, and so by CircleCI itself (the configuration reference, "GCP
+        authentication"; page "Pull an image from GCP Artifact Registry with OIDC").
+        """
         from gcp_wif.ci.config import ConfigJob
 
         branches, tags = _filters(identity)
         context = f"gcp-{identity.name}"
         ids = sorted({value for rule in identity.allow for name, value in rule.terms if name == "context"})
         values = {"context": context, "context_ids": ids, "branches": branches, "tags": tags}
+        values |= {"image": identity.image, "account": identity.service_account, "provider": str(manifest.provider.id)}
+        values |= {"pool": str(manifest.pool_name)}
         return ConfigJob(_fill(context, identity, manifest), values)
 
     def config_reader(self) -> "ConfigReader":

@@ -379,4 +379,12 @@ INPUTS = (
         ("Write the host alone, without https:// and without a path, in small letters.",),
         INPUT,
     ),
+    Code(
+        "WIF146",
+        "The name is not an image in one of Google's registries",
+        "The image is to be pulled as an identity of Google's, which other registries do not know; or the name lacks "
+        "its project, its repository or its image.",
+        ("Write it whole: LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE, with :TAG or @sha256:DIGEST.",),
+        INPUT,
+    ),
 )

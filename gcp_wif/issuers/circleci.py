@@ -1,7 +1,8 @@
 """CircleCI's tokens.
 
 Sources: CircleCI's pages "Using OpenID Connect tokens in jobs" and "OIDC tokens with custom claims". V1's ``sub`` has
-exactly the 127 bytes that google.subject may have; V2's goes on with origin and ref. Both carry the same claims.
+exactly the 127 bytes that google.subject may have; V2's goes on with origin and ref. Both carry the same claims. An
+image is pulled by V2 ("Pull an image from GCP Artifact Registry with OIDC").
 """
 
 import re
@@ -67,6 +68,7 @@ class _CircleCI(IssuerProfile):
     tenant_wide = ("aud", "iss", _ORGANIZATION)
     root = _HOST
     sample_options = MappingProxyType({"version": (1, 2)})
+    pulls_images = True
 
     def issuer(self, keys: Mapping[str, Any], url: str | None, audiences: tuple[str, ...] | None) -> Issuer:
         organization = keys["organization_id"]
@@ -77,6 +79,18 @@ class _CircleCI(IssuerProfile):
         tenant = () if named else ((_ORGANIZATION, organization),)
         chosen = audiences if audiences is not None else (organization,)
         return Issuer(self.kind, base, chosen, MappingProxyType(dict(keys)), tenant)
+
+    def pull_problem(self, issuer: Issuer, subject: str | None) -> str | None:
+        """CircleCI's page "Pull an image from GCP Artifact Registry with OIDC": its cloud does it, by the V2 token."""
+        organization = str(issuer.keys["organization_id"])
+        own = f"{_HOST}/org/{organization}"
+        if issuer.url != own:
+            return f"is pulled by a token of {own}, but the issuer is {issuer.url}."
+        if organization not in issuer.audiences:
+            return f'is pulled by a token whose audience is the organisation: add "{organization}" to issuer.audience.'
+        if subject is not None and subject.strip() == "assertion.sub":
+            return "is pulled by a V2 token, whose sub exceeds the 127 bytes of google.subject: map something shorter."
+        return None
 
     def rule_warning(self, names: frozenset[str]) -> str | None:
         if not names & {"project", "pipeline_definition"}:

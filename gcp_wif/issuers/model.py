@@ -192,6 +192,7 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
         root: a URL that signs for every tenant of this kind, where there is one.
         hosts: those that publish the keys of issuers of this kind, besides that of ``root``.
         sample_options: what `sample` takes besides claims, with the allowed values.
+        pulls_images: whether the system pulls a job's image as a service account, by a token of the job.
     """
 
     kind: str
@@ -214,8 +215,18 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
     root: str = ""
     hosts: tuple[str, ...] = ()
     sample_options: Mapping[str, tuple[object, ...]] = MappingProxyType({})
+    pulls_images: bool = False
 
     # The manifest
+
+    def pull_problem(self, issuer: Issuer, subject: str | None) -> str | None:
+        """Why the provider would not take the token that an image is pulled by; ``None`` where it does.
+
+        Args:
+            issuer: of the manifest.
+            subject: the manifest's own CEL for ``google.subject``; ``None`` for `subject`.
+        """
+        return None
 
     @abstractmethod
     def issuer(self, keys: Mapping[str, Any], url: str | None, audiences: tuple[str, ...] | None) -> Issuer:

@@ -9,6 +9,7 @@ from gcp_wif import limits
 from gcp_wif.errors import InputError, shown
 from gcp_wif.files import edit_shared
 from gcp_wif.job.context import Context
+from gcp_wif.names import REGISTRY_HOST
 
 __all__ = ["DEFAULT_HOSTS", "HELPER", "USERNAME", "Configured", "configure", "parse_hosts", "registry_host"]
 
@@ -20,13 +21,6 @@ USERNAME = "oauth2accesstoken"
 
 DEFAULT_HOSTS = ("gcr.io", "us.gcr.io", "eu.gcr.io", "asia.gcr.io", "staging-k8s.gcr.io", "marketplace.gcr.io")
 """As `gcloud auth configure-docker` has them (528)."""
-
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"(?:{_LABEL}\.)?gcr\.io|(?:{_LABEL}\.){{1,3}}pkg\.dev")
-"""All that Google gives out below these two domains, which are its own: a location that is new today works, too.
-
-gcloud has a list of them, and docker-credential-gcr takes any host whatever.
-"""
 
 
 class Configured(NamedTuple):
@@ -53,7 +47,7 @@ def registry_host(server: str) -> str | None:
     """
     match = re.fullmatch(r"(?:https://)?([A-Za-z0-9.-]{1,253})(?::443)?(?:/[!-~]*)?", server.strip())
     host = match[1].lower() if match else ""
-    return host if _HOST.fullmatch(host) else None
+    return host if REGISTRY_HOST.fullmatch(host) else None
 
 
 def parse_hosts(text: str | None) -> tuple[str, ...]:
@@ -65,7 +59,7 @@ def parse_hosts(text: str | None) -> tuple[str, ...]:
     if text is None:
         return DEFAULT_HOSTS
     hosts = [each.strip() for each in text.split(",")]
-    wrong = next((each for each in hosts if not _HOST.fullmatch(each)), None)
+    wrong = next((each for each in hosts if not REGISTRY_HOST.fullmatch(each)), None)
     if wrong is not None:
         raise InputError(
             f"{shown(wrong)} is not a host of Google's registries.",

@@ -25,7 +25,16 @@ from gcp_wif.manifest.model import (
 )
 from gcp_wif.manifest.rules import RuleReader
 from gcp_wif.manifest.tables import Table, is_value
-from gcp_wif.names import PoolId, PoolName, ProjectId, ProjectNumber, ProviderId, ProviderName, ServiceAccountEmail
+from gcp_wif.names import (
+    ImageName,
+    PoolId,
+    PoolName,
+    ProjectId,
+    ProjectNumber,
+    ProviderId,
+    ProviderName,
+    ServiceAccountEmail,
+)
 
 __all__ = ["Manifest"]
 
@@ -140,6 +149,7 @@ class _Reader(RuleReader):
         if issuer is None or pool is None or provider is None or self.problems:
             return None
         self._check_principals(identities, provider, issuer)
+        self._check_images(identities, provider, issuer)
         return Manifest(issuer, pool, provider, MappingProxyType(identities), install)
 
     # Tables
@@ -294,9 +304,10 @@ class _Reader(RuleReader):
         if bool(allow) == bool(principals) and not any(each.key.startswith(f"{key}.allow") for each in self.problems):
             self._say(f"{key}.allow", "is needed: at least one rule (or `principals`, but not both).", "WIF703")
         display, description, _ = self._names(table, key, display_limit=100)
+        image = self._parsed(table, f"{key}.image", ImageName.parse, required=False) if kind.pulls_images else None
         return Identity(
             name, account, project, create, tuple(dict.fromkeys(roles)), allow, principals, own_lifted, display,
-            description, lifetime if isinstance(lifetime, int) else None,
+            description, lifetime if isinstance(lifetime, int) else None, image,
         )  # fmt: skip
 
     def _check_kind(
@@ -307,11 +318,17 @@ class _Reader(RuleReader):
         if not direct and "service_account" not in table:
             self._say(f"{key}.service_account", "is needed, or `direct = true` for direct federation.", "WIF703")
         if direct:
-            for name in ("create", "token_lifetime_seconds", "display_name", "description"):
+            for name in ("create", "token_lifetime_seconds", "display_name", "description", "image"):
                 if name in table:
                     self._say(f"{key}.{name}", "needs a service account; this identity is direct.", "WIF705")
         if create and account is not None and account.project_id is None:
             self._say(f"{key}.create", "only NAME@PROJECT.iam.gserviceaccount.com can be created.", "WIF705")
+
+    def _check_images(self, identities: Mapping[str, Identity], provider: ProviderSpec, issuer: Issuer) -> None:
+        problem = profile(issuer.kind).pull_problem(issuer, provider.attribute_mapping.get("google.subject"))
+        for name, identity in identities.items():
+            if identity.image is not None and problem is not None:
+                self._say(f"identities.{name}.image", problem, "WIF705")
 
     def _project(
         self, table: Table, key: str, account: ServiceAccountEmail | None, *, needed: bool
@@ -332,7 +349,10 @@ class _Reader(RuleReader):
 
 def _own_keys(kind: IssuerProfile, key: str) -> tuple[str, ...]:
     """The keys that a kind adds to the table ``key``."""
-    return tuple(each.name for each in kind.keys) if key == "issuer" else tuple(each.key for each in kind.guards)
+    if key == "issuer":
+        return tuple(each.name for each in kind.keys)
+    image = ("image",) if kind.pulls_images and key.startswith("identities.") else ()
+    return (*(each.key for each in kind.guards), *image)
 
 
 def _is_issuer(url: str) -> bool:
