@@ -46,7 +46,7 @@ API = (
         "others: gsutil and Docker have files of their own.",
         (
             "In each job: gcp-wif login, then in the same step what it says about its exports.",
-            "For Docker: gcloud auth configure-docker HOST, with the registry's host, in this job.",
+            "For Docker, in this job: gcp-wif configure-docker HOST, with the registry's host.",
             "Look at what this step sees: env | grep -E 'GOOGLE_APPLICATION_CREDENTIALS|CLOUDSDK'",
         ),
     ),
@@ -60,7 +60,7 @@ API = (
         "cloud-platform does not include them.",
         (
             "Ask for the scope that the API's page names: in Python scopes=[…] where the "
-            "credentials are made.",
+            "credentials are made; in a shell: gcp-wif print-access-token --scopes SCOPE",
             "If the program fell back to a machine's own service account, log in in this step: gcp-wif login",
         ),
     ),

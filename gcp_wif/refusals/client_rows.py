@@ -106,7 +106,7 @@ CLIENTS = (
             "Update it. Federation needs google-auth 1.27, google-auth-library (Node) 7, (Java) 0.24, gcloud 331, "
             "golang.org/x/oauth2 of 2021, or newer.",
             "Hand the file over as application default credentials (GOOGLE_APPLICATION_CREDENTIALS), not as a key.",
-            "Or hand over an access token, where the program takes one: gcloud auth print-access-token prints it.",
+            "Or hand over an access token, where the program takes one: gcp-wif print-access-token",
         ),
     ),
     Row(
@@ -127,7 +127,7 @@ CLIENTS = (
         "Google "
         "makes both for the impersonated account on request (generateIdToken, signBlob).",
         (
-            "For an ID token call generateIdToken of iamcredentials.googleapis.com for ACCOUNT, with the access token.",
+            "For an ID token: gcp-wif print-identity-token --audiences AUDIENCE",
             "For signed URLs: name the account, so that the library calls signBlob (in Python service_account_email= "
             "and "
             "access_token=), and let the account sign as itself.",
