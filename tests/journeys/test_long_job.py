@@ -63,10 +63,13 @@ class TestFreshness:
         assert len(job.agents()) == 1
 
     def test_a_client_that_lives_as_long_as_the_job_refreshes_each_hour(self, job: LongJob) -> None:
-        """google-auth, one process for six hours; another login comes in between."""
+        """google-auth, one process for six hours, with the job's clock; another login comes in between."""
         job.login()
         script = (
-            "import sys, google.auth, google.auth.transport.requests as r\n"
+            "import sys, datetime, google.auth, google.auth._helpers as h, google.auth.transport.requests as r\n"
+            "real = h.utcnow\n"
+            f"ahead = lambda: float(open({str(job.folder / 'clock')!r}).read())\n"
+            "h.utcnow = lambda: real() + datetime.timedelta(seconds=ahead())\n"
             "c, _ = google.auth.default(scopes=['https://www.googleapis.com/auth/cloud-platform'])\n"
             "for _ in sys.stdin: c.refresh(r.Request()); print(c.token, flush=True)\n"
         )
