@@ -5,6 +5,7 @@ receipt in ``$HOME`` (`gcp_wif.files.receipt`) says that login wrote it there, a
 that very content. Anything else stays, with a warning.
 """
 
+import contextlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,6 +78,10 @@ def remove_written(config: Path, context: Context) -> tuple[tuple[Path, ...], tu
     removed, warnings = _remove_files(config, context.roots)
     if gsutil := gsutil_for(config, context.roots.home):
         forget_tokens(gsutil.folder, context.roots)
+    system = context.system
+    if removed and system.folder_of_one_job and str(config.parent) == system.folder(context.environ):
+        with contextlib.suppress(OSError):  # something is left in it
+            config.parent.rmdir()
     return removed, warnings
 
 

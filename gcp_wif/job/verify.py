@@ -35,7 +35,7 @@ class Verified(NamedTuple):
             ``sub``, as most guides do. ``None`` where the token is not at hand or its subject cannot be told.
         service_account: the account that was impersonated; ``None`` for direct federation.
         expires_at: when the access token expires, UTC.
-        warnings: what the person should know.
+        warnings: what the person should know; nothing so far is left to say once Google has granted it.
     """
 
     principal: Principal | None
@@ -69,18 +69,18 @@ def verify(
     trusted = read_trusted(path, endpoints, context.program, allow_executable=allow_executable)
     config = _directed(trusted.config, endpoints)
     claims = token.claims if token is not None else UnverifiedClaims({})
-    warnings: tuple[str, ...] = ()
     if isinstance(config.source, FileSource):
         token = read_token_file(config.source, subject_token_type=config.subject_token_type)
         claims = token.claims
         if config.subject_token_type in JWT_TOKEN_TYPES:
             tenant = context.system.tenant(context.environ)
-            warnings = check_claims(claims, context.clock(), tenant, origin=f"the token file {config.source.file}")
+            # What it warns of, a mapping that would not fit, is settled by the exchange.
+            check_claims(claims, context.clock(), tenant, origin=f"the token file {config.source.file}")
 
     from gcp_wif.job.exchange import exchange
 
     expires_at = exchange(config, loopback=endpoints.emulator is not None)
-    return Verified(_principal(config, claims), config.service_account, expires_at, warnings)
+    return Verified(_principal(config, claims), config.service_account, expires_at, ())
 
 
 def _directed(config: CredentialConfig, endpoints: Endpoints) -> CredentialConfig:
