@@ -31,7 +31,9 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/startup.py
+	$(BIN)/python tests/benchmarks/tokens.py
 	$(BIN)/python tests/benchmarks/plan.py
+	$(BIN)/python tests/benchmarks/agent.py
 
 clean:
 	rm -rf $(VENV) dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -39,7 +39,7 @@ class _CircleCi(CiSystem):
     job_process = "circleci-agent"
     no_exports = (
         "CircleCI sets BASH_ENV in bash steps: is this step's shell bash? Else name a file that you source, with --to "
-        'PATH, or print the exports for the present shell: eval "$(gcp-wif export --to stdout)"'
+        'PATH, or print the exports for the present shell: eval "$(gcp-wif login --to stdout)"'
     )
     init_flags = MappingProxyType({"circleci_project": "project"})
     where = MappingProxyType({"project": "Project Settings > Overview", "context": "Organization Settings > Contexts"})

@@ -184,7 +184,11 @@ def _pattern(name: str) -> str:
 
 
 def _hosts(environ: Mapping[str, str]) -> re.Pattern[str]:
-    """Hosts of the GitHub that this job belongs to: the runner lets no step change ``GITHUB_SERVER_URL``."""
+    """Hosts of the GitHub that this job belongs to: the runner lets no step change ``GITHUB_SERVER_URL``.
+
+    github.com's are those that public logs show. Those of a server and of a data residency are assumed: its own host,
+    or names below it.
+    """
     host = (urlsplit(environ.get(_SERVER) or _CLOUD).hostname or "").lower()
     if host == urlsplit(_CLOUD).hostname:
         return _HOSTS

@@ -83,7 +83,7 @@ class CiSystem:
     folder_of_one_job: bool = False
     no_exports: str = (
         "Bash reads the file that BASH_ENV names before each script. Name another file that you source, with --to "
-        'PATH, or print the exports for the present shell: eval "$(gcp-wif export --to stdout)"'
+        'PATH, or print the exports for the present shell: eval "$(gcp-wif login --to stdout)"'
     )
     init_flags: Mapping[str, str] = MappingProxyType({})
     where: Mapping[str, str] = MappingProxyType({})

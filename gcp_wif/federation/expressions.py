@@ -44,6 +44,7 @@ _PIECE = re.compile(
     r"""|\w+|\|\||&&|[=!<>]=|.""",
     re.DOTALL,
 )
+_ABSENT = "NOT_FOUND: Key not found in map"  # the evaluator's words (observed with cel-expr-python 0.1.3)
 _COLUMN = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _spent: ContextVar[list[int] | None] = ContextVar("_spent", default=None)
 
@@ -54,12 +55,14 @@ class ExpressionError(Exception):
     Args:
         message: why, in the evaluator's words.
         column: where, counted from 1; ``None`` where it is not about a place.
+        absent: whether a key is not there that the expression reads.
     """
 
-    def __init__(self, message: str, column: int | None = None) -> None:
+    def __init__(self, message: str, column: int | None = None, *, absent: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.column = column
+        self.absent = absent
 
 
 class Compiled(NamedTuple):
@@ -68,7 +71,12 @@ class Compiled(NamedTuple):
     text: str
     program: "cel.Expression"
 
-    def evaluate(self, **variables: Mapping[str, Any]) -> Any:
+    @property
+    def may_be_bool(self) -> bool:
+        """Whether its value can be true or false, as far as that shows before an evaluation."""
+        return self.program.return_type().name() in ("BOOL", "DYN")
+
+    def evaluate(self, **variables: Any) -> Any:
         """The value for ``variables``: plain Python data.
 
         Raises:
@@ -80,7 +88,8 @@ class Compiled(NamedTuple):
         try:
             value = self.program.eval(data=variables)
             if value.type().name() == "ERROR":
-                raise ExpressionError(str(value.value()))
+                message = str(value.value())
+                raise ExpressionError(message, absent=message.startswith(_ABSENT))
             return value.plain_value()
         except (RuntimeError, ValueError, TypeError, OverflowError) as error:
             raise ExpressionError(str(error).splitlines()[0] if str(error) else type(error).__name__) from None
@@ -156,7 +165,8 @@ def _environment(names: tuple[str, ...]) -> "cel.Env":
         return cel.Overload(f"{name}_{overload}", result, parameters, True, function)
 
     return cel.NewEnv(
-        variables={name: cel.Type.Map(string, cel.Type.DYN) for name in names},
+        # A name with a dot in it is a moment, such as `request.time`; any other is an object.
+        variables={name: cel.Type.TIMESTAMP if "." in name else cel.Type.Map(string, cel.Type.DYN) for name in names},
         functions=[
             cel.FunctionDecl("extract", [member("extract", "string", [string, string], string, extract)]),
             cel.FunctionDecl("split", [member("split", "string", [string, string], cel.Type.List(string), _split)]),

@@ -5,7 +5,6 @@ exactly the 127 bytes that google.subject may have; V2's goes on with origin and
 """
 
 import re
-import uuid
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -135,6 +134,8 @@ class _CircleCI(IssuerProfile):
 
     def sample(self, claims: Mapping[str, Any], now: int, *, version: int = 1) -> dict[str, Any]:  # type: ignore[override]  # narrower options, checked by sample_options
         """As CircleCI's page lists them; ``org``, ``project`` and ``user`` shape the claims that hold them."""
+        import uuid  # no job makes a sample
+
         given = dict(claims)
         organization = str(given.pop("org", SAMPLE_ORGANIZATION))
         project = str(given.pop("project", SAMPLE_PROJECT))

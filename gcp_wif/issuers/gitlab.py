@@ -75,6 +75,7 @@ class _GitLab(IssuerProfile):
     )
     telling = (_PROJECT, _NAMESPACE, "ref", "ref_type", _PROTECTED, "environment", _SOURCE, _RUNS)
     tenant_wide = ("aud", "iss")
+    personal = (_USER, "user_login", "user_email")
     marks = ("project_path", "namespace_path", "ref_type", _SOURCE)
     root = _HOST
 

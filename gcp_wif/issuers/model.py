@@ -187,6 +187,7 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
         subject_advice: what to do where another mapping of it is too long.
         telling: the claims that explain a refusal by mapping, condition or binding.
         tenant_wide: claims that are the same for everybody of a tenant.
+        personal: claims that say who started a job, which tells nothing of what it runs.
         marks: claims that together only tokens of this kind have, whatever their issuer's URL; empty where it tells.
         root: a URL that signs for every tenant of this kind, where there is one.
         hosts: those that publish the keys of issuers of this kind, besides that of ``root``.
@@ -208,6 +209,7 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
     subject_advice: tuple[str, ...] = ("Map google.subject to something shorter: a claim that is an ID.",)
     telling: tuple[str, ...] = ("sub",)
     tenant_wide: tuple[str, ...] = ("aud", "iss")
+    personal: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
     root: str = ""
     hosts: tuple[str, ...] = ()
