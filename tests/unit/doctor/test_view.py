@@ -96,7 +96,7 @@ def test_what_was_not_seen_is_unknown_and_says_what_settles_it() -> None:
     assert [each.word for each in model.stations] == ["holds", *["unknown"] * 6]
     by_link = {each.link: each for each in model.unseen}
     assert any(f"providers describe {PROVIDER}" in each.command for each in by_link["provider"].steps)
-    assert by_link["api"].message == "Whether the APIs are on shows in Google alone"
+    assert by_link["api"].message == "Whether the APIs are on shows in Google alone, to whoever may see it"
     assert by_link["api"].steps[0].command == "gcp-wif doctor --live"
 
 
