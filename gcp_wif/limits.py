@@ -144,6 +144,9 @@ MAX_CONDITION = 4096
 MAX_MANIFEST_PROBLEMS = 100
 """The most problems of one manifest that are listed; the others are counted."""
 
+MAX_PAGE_ROWS = 400
+"""The most rows of one table of an HTML page; the others are counted. Google allows 1,500 members in a policy."""
+
 MAX_SUGGESTIONS = 20
 """The most unknown keys of one table that are answered with "did you mean …": each costs a fuzzy search."""
 

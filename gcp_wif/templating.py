@@ -9,18 +9,23 @@ it does not use. Where the target is HTML (``NAME.html``), values are escaped. E
 quoted for the language that it lands in, by a filter that returns `Quoted`: a bare string is an error.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gcp_wif import secrets
 from gcp_wif.errors import InputError
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["Quoted", "TemplateMisuseError", "render_template", "templates_folder"]
+__all__ = ["Quoted", "TemplateMisuseError", "render_page", "render_template", "templates_folder"]
 
 Filter = Callable[..., Any]
+
+_BREAK = "\u200b"
+"""Where a browser may break a line. It becomes a tag after secrets were looked for: these are found across it."""
 
 
 class TemplateMisuseError(Exception):
@@ -79,6 +84,39 @@ def render_template(
         return environment.get_template(name).render(values)
     except jinja2.TemplateError as error:
         raise TemplateMisuseError(f"{name}: {error}") from error
+
+
+def render_page(name: str, model: Any, *, folder: Path | None = None) -> str:
+    """Render one self-contained HTML page in the house's style, ``templates/page/``.
+
+    No script, nothing loaded; the page's policy admits its own style sheet alone, by its hash (CSP Level 3, section
+    2.3.1), so that not even a style can be slipped in. No secret that this run handled is in it.
+
+    Args:
+        name: of the template, which uses ``page``, ``style`` and ``style_hash``.
+        model: what it shows, as ``page``.
+        folder: of the templates; `templates_folder` by default.
+
+    Raises:
+        InputError: WIF004 of `templates_folder`.
+        TemplateMisuseError: see `render_template`.
+    """
+    import base64
+    import hashlib
+
+    from markupsafe import Markup
+
+    style = render_template("page/style.css", {}, folder=folder)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    values = {"page": model, "style": Markup(style), "style_hash": f"sha256-{digest}"}  # noqa: S704 - our own file
+    text = secrets.hide(render_template(name, values, filters={"breakable": _breakable}, folder=folder))
+    return text.replace(_BREAK, "<wbr>")
+
+
+def _breakable(text: str) -> str:
+    """``text`` with places where a browser may break a long name; the origin of a URL stays in one piece."""
+    places = r"(?P<origin>https?://[^/\s]*)|(?<=[/.@:,;=&|?_-])(?=[^/.@:,;=&|?_ -])"
+    return re.sub(places, lambda match: match["origin"] or _BREAK, text)
 
 
 def _environment(folder: Path, filters: Mapping[str, Filter]) -> "Environment":

@@ -67,7 +67,8 @@ def add_job(
         if token_env is not None:
             raise InputError("--claims and --token-env are mutually exclusive.", code="WIF110")
         path = Path(context.cwd, claims_file)
-        return _with_target(replace(evidence, claims=json_file(path, "--claims", limit=CLAIMS_BYTES)), target, context)
+        claims = json_file(path, "--claims", limit=CLAIMS_BYTES)
+        return _with_target(replace(evidence, claims=claims, token_origin=claims_file), target, context)
     system, environ = context.system, context.environ
     evidence = replace(evidence, token_advice=_token_advice(context))
     names = (token_env,) if token_env is not None else system.token_variables
@@ -75,11 +76,11 @@ def add_job(
     if token_env is None and config is not None and is_of_agent(config):
         evidence = _with_agent(evidence, path)
     elif name is not None:
-        evidence = with_token(evidence, SubjectToken.parse(environ[name], origin=name))
+        evidence = with_token(evidence, SubjectToken.parse(environ[name], origin=name), name)
     elif token_env is not None:
         raise InputError(f"{token_env} is not set, or empty.", code="WIF201")
     elif config is not None and isinstance(config.source, FileSource) and Path(config.source.file).exists():
-        evidence = with_token(evidence, read_token_file(config.source))
+        evidence = with_token(evidence, read_token_file(config.source), config.source.file)
     return _with_target(evidence, target, context)
 
 
@@ -104,7 +105,7 @@ def _with_agent(evidence: Evidence, path: Path) -> Evidence:
     """With what the agent of the config gives now: that, and not a variable, is what clients send."""
     text = token_of(path)
     if text is not None:
-        return with_token(evidence, SubjectToken.parse(text, origin="the agent's answer"))
+        return with_token(evidence, SubjectToken.parse(text, origin="the agent's answer"), "the agent of this job")
     advice = (
         "The config leads to the agent of `gcp-wif login --keep-fresh`, which is not there, or has no token. "
         f"{log_path(path)} says why. Run `gcp-wif login --keep-fresh` again."
@@ -129,7 +130,8 @@ def case_of_job(
     if token is not None:
         evidence = with_token(evidence, token)
     elif isinstance(config.source, FileSource):
-        evidence = with_token(evidence, read_token_file(config.source, subject_token_type=config.subject_token_type))
+        token = read_token_file(config.source, subject_token_type=config.subject_token_type)
+        evidence = with_token(evidence, token, config.source.file)
     return with_refusal(evidence, error)
 
 
@@ -193,7 +195,7 @@ def add_answer(evidence: Evidence, path: Path, endpoints: Endpoints, context: Co
     source = evidence.config.source if evidence.config else None
     try:
         if isinstance(source, FileSource):
-            evidence = with_token(evidence, read_token_file(source))
+            evidence = with_token(evidence, read_token_file(source), source.file)
         verify(path, endpoints, context)
     except RefusedError as error:
         return with_refusal(_with_manifest_at_hand(evidence, context), error)
@@ -226,9 +228,9 @@ def with_config(evidence: Evidence, config: CredentialConfig) -> Evidence:
     )
 
 
-def with_token(evidence: Evidence, token: SubjectToken) -> Evidence:
-    """With a token's header and claims, unverified."""
-    return replace(evidence, header=_header(token), claims=dict(token.claims))
+def with_token(evidence: Evidence, token: SubjectToken, origin: str | None = None) -> Evidence:
+    """With a token's header and claims, unverified, and the variable or file that it came from."""
+    return replace(evidence, header=_header(token), claims=dict(token.claims), token_origin=origin)
 
 
 def _header(token: SubjectToken) -> dict[str, Any]:

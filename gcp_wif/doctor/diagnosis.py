@@ -37,7 +37,7 @@ _PROVISO = {"binding": "deny policies and access boundaries were not looked at"}
 _UNSEEN = {
     "account": "no service account was named: --service-account, --account-file, or --manifest with --identity",
     "lifetime": "no credential config was looked at: gcp-wif doctor --output-file CONFIG",
-    "api": "whether the APIs are on shows in Google alone: gcp-wif doctor --live, with the right to see it",
+    "api": "whether the APIs are on shows in Google alone, to whoever may see it: gcp-wif doctor --live",
 }
 """What settles a link about which there is no finding."""
 

@@ -69,6 +69,7 @@ class Evidence:
         identity: the identity in it that is meant.
         deployed: whether the states above are Google's, or only what the manifest would make.
         live: whether Google itself was read, not saved answers of it.
+        token_origin: the variable or file that the token or its claims came from.
         token_advice: what the CI system whose job this is says of a missing token.
     """
 
@@ -104,6 +105,7 @@ class Evidence:
     identity: str | None = None
     deployed: bool = True
     live: bool = False
+    token_origin: str | None = None
     token_advice: tuple[str, ...] = ()
 
     @property

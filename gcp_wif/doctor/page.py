@@ -1,35 +1,18 @@
-"""The report as one self-contained page: no script, nothing loaded from elsewhere, every value escaped."""
+"""The report as one self-contained page, to keep as an artifact of a CI job."""
 
-from datetime import UTC, datetime
-
-from gcp_wif import secrets
+from gcp_wif.doctor.evidence import Evidence
 from gcp_wif.doctor.report import Report
-from gcp_wif.templating import render_template
+from gcp_wif.doctor.view import page_model
+from gcp_wif.templating import render_page
 
 __all__ = ["page"]
 
 
-def page(report: Report, now: float) -> str:
-    """HTML, to keep as an artifact of a CI job.
+def page(evidence: Evidence, report: Report) -> str:
+    """HTML: no script, nothing loaded from elsewhere, every value escaped, no token.
 
     Args:
-        report: what to show.
-        now: seconds since 1970.
+        evidence: what the report was made from.
+        report: what `gcp_wif.doctor.diagnose` made of it.
     """
-    broken = report.broken
-    title = f"broken at {broken.link}: {broken.message}" if broken else "no broken link was found"
-    text = render_template(
-        "doctor/report.html",
-        {
-            "title": title,
-            "made": f"Made by gcp-wif doctor at {datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S} UTC.",
-            "links": report.links,
-            "findings": report.findings,
-            "claims": sorted(report.claims.items()),
-            "attributes": report.attributes,
-            "trace": report.trace,
-            "principals": report.principals,
-            "accounts": sorted(report.accounts.items()),
-        },
-    )
-    return secrets.hide(text)
+    return render_page("doctor/report.html", page_model(evidence, report))

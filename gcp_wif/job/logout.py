@@ -8,6 +8,7 @@ A login is known by its credential config. `logout` ends one and leaves the othe
 job's that shares this ``$HOME``; `logout_all` ends all that the receipt knows.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -132,6 +133,10 @@ def remove_written(config: Path, context: Context) -> tuple[tuple[Path, ...], tu
     removed, warnings = _remove_files(config, context.roots)
     if gsutil := gsutil_for(config, context.roots.home):
         forget_tokens(gsutil.folder, context.roots)
+    system = context.system
+    if removed and system.folder_of_one_job and str(config.parent) == system.folder(context.environ):
+        with contextlib.suppress(OSError):  # something is left in it
+            config.parent.rmdir()
     return removed, warnings
 
 

@@ -52,7 +52,7 @@ class Verified(NamedTuple):
             ``sub``, as most guides do. ``None`` where the token is not at hand or its subject cannot be told.
         service_account: the account that was impersonated; ``None`` for direct federation.
         expires_at: when the access token expires, UTC.
-        warnings: what the person should know.
+        warnings: what the person should know; nothing so far is left to say once Google has granted it.
     """
 
     principal: Principal | None
@@ -92,7 +92,8 @@ def verify(
 
     granted = exchange(found.config, context.environ)
     account = found.config.service_account
-    return Verified(_principal(found.config, claims), account, granted.expires_at, found.warnings)
+    # What `usable` warns of, a mapping that would not fit, is settled now.
+    return Verified(_principal(found.config, claims), account, granted.expires_at, ())
 
 
 def usable(

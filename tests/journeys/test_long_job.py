@@ -62,6 +62,31 @@ class TestFreshness:
         assert len(seen) == 7
         assert len(job.agents()) == 1
 
+    def test_a_client_that_lives_as_long_as_the_job_refreshes_each_hour(self, job: LongJob) -> None:
+        """google-auth, one process for six hours, with the job's clock; another login comes in between."""
+        job.login()
+        script = (
+            "import sys, datetime, google.auth, google.auth._helpers as h, google.auth.transport.requests as r\n"
+            "real = h.utcnow\n"
+            f"ahead = lambda: float(open({str(job.folder / 'clock')!r}).read())\n"
+            "h.utcnow = lambda: real() + datetime.timedelta(seconds=ahead())\n"
+            "c, _ = google.auth.default(scopes=['https://www.googleapis.com/auth/cloud-platform'])\n"
+            "for _ in sys.stdin: c.refresh(r.Request()); print(c.token, flush=True)\n"
+        )
+        base = {name: job.env[name] for name in ("HOME", "PATH", "BASH_ENV")}
+        command = ["bash", "-c", 'exec "$0" -c "$1"', sys.executable, script]
+        with subprocess.Popen(command, env=base, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+            tokens = set()
+            for hour in range(7):
+                client.stdin.write("\n")
+                client.stdin.flush()
+                tokens.add(client.stdout.readline())
+                job.advance(HOUR)
+                if hour == 3:
+                    job.login()
+            client.stdin.close()
+        assert (client.returncode, len(tokens)) == (0, 7)
+
     def test_a_token_is_served_until_half_of_its_life_is_over(self, job: LongJob) -> None:
         job.login()
         job.advance(0.45 * HOUR)

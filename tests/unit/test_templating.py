@@ -1,3 +1,5 @@
+import base64
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -5,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gcp_wif
+from gcp_wif import secrets
 from gcp_wif.errors import InputError
-from gcp_wif.templating import Quoted, TemplateMisuseError, render_template, templates_folder
+from gcp_wif.templating import Quoted, TemplateMisuseError, render_page, render_template, templates_folder
 
 ROOT = Path(__file__).parents[2]
 FILTERS = {"quoted": lambda text: Quoted(f"'{text}'")}
@@ -96,3 +99,24 @@ def test_the_packaged_folder_comes_first_and_a_checkouts_only_beside_pyproject(t
 def test_here_they_are_the_checkouts() -> None:
     assert Path(gcp_wif.__file__).parents[1] == ROOT
     assert templates_folder() == ROOT / "templates"
+
+
+def test_a_page_carries_its_style_and_names_its_hash(tmp_path: Path) -> None:
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page/style.css").write_text("b { color: red }\n")
+    (tmp_path / "one.html").write_text("[= style_hash =]<style>[= style =]</style><p>[= page.text | breakable =]</p>")
+    text = render_page("one.html", {"text": "a/b-c <i> https://a.b/c.d"}, folder=tmp_path)
+    digest = base64.b64encode(hashlib.sha256(b"b { color: red }\n").digest()).decode()
+    assert f"sha256-{digest}<style>b {{ color: red }}\n</style>" in text
+    assert "<p>a/<wbr>b-<wbr>c &lt;i&gt; https://a.b/<wbr>c.<wbr>d</p>" in text
+
+
+def test_a_secret_is_hidden_on_a_page_where_lines_may_break(tmp_path: Path) -> None:
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page/style.css").write_text("")
+    (tmp_path / "one.html").write_text("[= style_hash =][= style =]<p>[= page | breakable =]</p>")
+    secret = "opaque-secret/of.some_kind-0123456789"
+    secrets.remember(secret)
+    text = render_page("one.html", secret, folder=tmp_path)
+    assert "0123456789" not in text
+    assert secrets.HIDDEN in text

@@ -88,7 +88,7 @@ def main(
         from gcp_wif.doctor.page import page
 
         path = Path(context.cwd, options.html)
-        write_new(path, page(report, context.clock()).encode(), context.roots, replace=True, origin="--html")
+        write_new(path, page(evidence, report).encode(), context.roots, replace=True, origin="--html")
         out.say(f"page               {path}")
     for line in report_lines(report, out.style):
         out.report(line)
