@@ -37,6 +37,7 @@ def docker(text: str, job: str) -> Any:
 
 
 def test_the_image_is_pulled_as_the_identitys_account() -> None:
+    assert f'`image = "{IMAGE}"`' in (Path(__file__).parents[2] / "README.md").read_text()
     assert docker(WITH_IMAGE, "deploy") == {
         "image": IMAGE,
         "gcp_auth": {
