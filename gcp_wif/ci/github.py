@@ -190,7 +190,7 @@ def _hosts(environ: Mapping[str, str]) -> re.Pattern[str]:
     or names below it.
     """
     host = (urlsplit(environ.get(_SERVER) or _CLOUD).hostname or "").lower()
-    if host == urlsplit(_CLOUD).hostname:
+    if host in ("", urlsplit(_CLOUD).hostname):  # with no host every name would match that ends in a dot
         return _HOSTS
     return re.compile(rf"(?:[a-z0-9-]+\.)*{re.escape(host)}")
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gcp_wif.cel_pieces import pieces
 from gcp_wif.errors import MissingExtraError
 from gcp_wif.limits import MAX_CONDITION
 
@@ -26,7 +27,6 @@ __all__ = [
     "ExpressionError",
     "compile_expression",
     "extract",
-    "pieces",
 ]
 
 _MAX_RESULT = 64 * 1024
@@ -37,13 +37,6 @@ _MAX_ITERATIONS = 10_000  # the evaluator's own budget, observed
 _MAX_WORK = 32 * 1024 * 1024
 _MACROS = ("map", "filter", "all", "exists", "exists_one", "existsOne")
 _LOWER = frozenset(["&&", "||", "?", ":", "==", "!=", "<=", ">=", "<", ">", "in"])
-_PIECE = re.compile(
-    r"""//[^\n]*"""  # a comment
-    r"""|(?:[bB]?[rR])(?:'{3}.*?'{3}|"{3}.*?"{3}|'[^'\n]*'|"[^"\n]*")"""  # raw: a backslash stands for itself
-    r"""|[bB]?(?:'{3}(?:\\.|[^\\])*?'{3}|"{3}(?:\\.|[^\\])*?"{3}|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")"""
-    r"""|\w+|\|\||&&|[=!<>]=|.""",
-    re.DOTALL,
-)
 _ABSENT = "NOT_FOUND: Key not found in map"  # the evaluator's words (observed with cel-expr-python 0.1.3)
 _COLUMN = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _spent: ContextVar[list[int] | None] = ContextVar("_spent", default=None)
@@ -118,11 +111,6 @@ def extract(value: str, template: str) -> str:
         return value[begin:]
     end = value.find(suffix, begin)
     return "" if end < 0 else value[begin:end]
-
-
-def pieces(text: str) -> list[str]:
-    """The expression in pieces: string literals and comments whole, words, the operators of two signs, single signs."""
-    return _PIECE.findall(text)
 
 
 def _split(value: str, separator: str) -> list[str]:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from gcp_wif.federation.expressions import ExpressionError, compile_expression, pieces
+from gcp_wif.cel_pieces import pieces
+from gcp_wif.federation.expressions import ExpressionError, compile_expression
 
 __all__ = ["SubExpression", "trace_condition"]
 

@@ -1,8 +1,10 @@
 """CircleCI's tokens.
 
 Sources: CircleCI's pages "Using OpenID Connect tokens in jobs" and "OIDC tokens with custom claims". V1's ``sub`` has
-exactly the 127 bytes that google.subject may have; V2's goes on with origin and ref. Both carry the same claims. An
-image is pulled by V2 ("Pull an image from GCP Artifact Registry with OIDC").
+exactly the 127 bytes that google.subject may have; V2's goes on with origin and ref. Both carry the same claims. Builds
+of forks get tokens where the project passes secrets to them, with the fork as origin and ``refs/heads/pull/NUMBER`` as
+ref (as a public verifier of such tokens notes; CircleCI's page says to check the origin). An image is pulled
+by V2 ("Pull an image from GCP Artifact Registry with OIDC").
 """
 
 import re
@@ -31,6 +33,13 @@ _FIELDS = "assertion.sub.split('/')"
 
 def _id(name: str, claim: str) -> RuleName:
     return RuleName(name, claim, "id", immutable=True, form=UUID, words=_UUID_WORDS)
+
+
+_FORKS = (
+    "a rule without `branch`, `tag`, `ref` or `origin` admits builds of forks where the project passes secrets to "
+    "them, and whoever opens a pull request decides what runs there. Leave that setting off, or name one of these: "
+    "a fork's builds say its own origin, and pull/NUMBER for the branch."
+)
 
 
 class _CircleCI(IssuerProfile):
@@ -96,6 +105,8 @@ class _CircleCI(IssuerProfile):
         if not names & {"project", "pipeline_definition"}:
             listed = ", ".join(sorted(names))
             return f"a rule without `project` holds for every project of the organisation ({listed})."
+        if not names & {"origin", "ref"}:
+            return _FORKS
         return super().rule_warning(names)
 
     def shared_tenant_claims(self, url: str) -> tuple[str, ...]:

@@ -41,6 +41,8 @@ __all__ = ["Manifest"]
 _ROLE = re.compile(r"roles/[A-Za-z0-9_.]+|(?:projects|organizations)/[a-z0-9:.-]+/roles/[A-Za-z0-9_.]+")
 _IDENTITY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _PRINCIPAL = re.compile(r"(?:subject|group|attribute\.[a-z0-9_]{1,100})/(.+)", re.DOTALL)
+_HOST = re.compile(r"[a-z0-9._:-]+")
+"""As tokens have it: another spelling of a host, such as ``%2e`` for a dot, would hide whose issuer it is."""
 _TARGET = re.compile(r"(?:google|attribute)\..+")
 _KEY_PART = r"""(?:[A-Za-z0-9_-]++|(?<!\\)"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
 _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_KEY_PART}(?:[ \t]*+\.[ \t]*+{_KEY_PART}){{{MAX_TOML_KEY_PARTS},}}")
@@ -361,5 +363,5 @@ def _is_issuer(url: str) -> bool:
         port = parts.port
     except ValueError:
         return False
-    plain = bool(parts.hostname) and not (parts.query or parts.fragment or parts.username or parts.password)
+    plain = bool(_HOST.fullmatch(parts.hostname or "")) and not re.search("[?#@]", url)
     return parts.scheme == "https" and plain and port != 0 and is_value(url)

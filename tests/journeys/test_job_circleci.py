@@ -60,6 +60,14 @@ def test_it_asks_for_what_the_provider_admits(emulator: Emulator, tmp_path: Path
     assert job.program.audiences == ["own", ORGANIZATION, "own"]
 
 
+def test_without_a_manifest_it_asks_for_the_jobs_organisation(job: CircleCi) -> None:
+    """As CircleCI's own tokens say by default, and as a provider made after CircleCI's page admits."""
+    target = {"PROJECT_NUMBER": "123456789012", "POOL_ID": "circleci", "PROVIDER_ID": "circleci-acme"}
+    done = job("login", SERVICE_ACCOUNT_EMAIL=ACCOUNT.removeprefix("serviceAccount:"), **target)
+    assert done.returncode == 0, done.stderr
+    assert job.program.audiences == [ORGANIZATION]
+
+
 def test_a_job_that_gets_no_token_is_told_why(job: CircleCi) -> None:
     job.program.says(None)
     done = job(*LOGIN)
