@@ -104,7 +104,7 @@ def test_only_an_image_of_googles(image: str, what: str) -> None:
 
 
 @pytest.mark.parametrize("image", [
-    "gcr.io/acme-prod/ci", "eu.gcr.io/acme-prod/a/b__c-d.e@sha256:" + "0a" * 32,
+    "gcr.io/acme-prod/ci:latest", "eu.gcr.io/acme-prod/a/b__c-d.e@sha256:" + "0a" * 32,
     "us-docker.pkg.dev/acme-prod/tools/ci:V1.4_x@sha256:" + "0a" * 32,
 ])  # fmt: skip
 def test_images_of_googles(image: str) -> None:
