@@ -20,6 +20,7 @@ import pytest
 from github_token import github
 from matrix import COLUMNS, CONTENT, REGISTRY, Client, Matrix
 from registry import image, registry
+from unproven import unproven
 
 from gcp_wif.emulator import Emulator
 from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
@@ -199,9 +200,10 @@ def action() -> Path:
     """The folder of google-github-actions/auth, built; its code is Google's and not kept here."""
     folder = os.environ.get(ACTION_VARIABLE, "")
     if not Path(folder, "dist/main/index.js").is_file():
-        pytest.skip(
-            f"{ACTION_VARIABLE} names no checkout of google-github-actions/auth, so this is NOT proven: that it takes "
-            "the emulator for Google"
+        unproven(
+            f"{ACTION_VARIABLE} names no checkout of google-github-actions/auth",
+            proves="that it takes the emulator for Google",
+            obtainable=False,
         )
     return Path(folder)
 
