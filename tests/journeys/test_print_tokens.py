@@ -72,8 +72,12 @@ class TestAccessToken:
 
     def test_scopes(self, google, logged_in) -> None:
         assert grant_of(google, logged_in()("print-access-token", "--scopes", SCOPE)).scope == f"{SCOPE} {EMAIL_SCOPES}"
-        done = logged_in("--direct")("print-access-token", "--scopes", f"{SCOPE},x")
-        assert grant_of(google, done).scope == f"{SCOPE} x {EMAIL_SCOPES}"
+        other = "https://www.googleapis.com/auth/pubsub"
+        done = logged_in("--direct")("print-access-token", "--scopes", f"{SCOPE},{other}")
+        assert grant_of(google, done).scope == f"{SCOPE} {other} {EMAIL_SCOPES}"
+        refused = logged_in("--direct")("print-access-token", "--scopes", "x")
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "WIF518" in refused.stderr
 
     def test_its_lifetime(self, google, logged_in) -> None:
         run = logged_in("--service-account-token-lifetime-seconds", "1200")
