@@ -3,6 +3,7 @@
 #   make test   every test
 #   make fuzz   new random examples for the property tests, for about two minutes; SEED=N repeats a round
 #   make lint   style, types, and the import rules
+#   make orb    the made part of orb/src again
 #   make bench  paired timings; read the docstrings under tests/benchmarks
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test fuzz lint bench clean
+.PHONY: demo test fuzz lint orb bench clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.installed
@@ -29,9 +30,14 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+orb: $(VENV)/.installed-dev
+	@$(BIN)/python tests/support/orb_source.py
+
 bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/benchmarks/startup.py
+	$(BIN)/python tests/benchmarks/tokens.py
 	$(BIN)/python tests/benchmarks/plan.py
+	$(BIN)/python tests/benchmarks/agent.py
 
 clean:
 	rm -rf $(VENV) dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from gcp_wif.api.admin import Applied, apply, plan
     from gcp_wif.api.diagnosis import diagnose
     from gcp_wif.api.login import Login, login
+    from gcp_wif.api.tokens import access_token, id_token
     from gcp_wif.credential_config import CredentialConfig, ExecutableSource, FileSource, TokenFormat, UrlSource
     from gcp_wif.doctor.report import Finding, Report
     from gcp_wif.endpoints import Endpoints
     from gcp_wif.errors import GcpWifError, InputError, MissingExtraError, RefusedError, UnavailableError
+    from gcp_wif.job.access import Granted
     from gcp_wif.manifest import Manifest
     from gcp_wif.names import (
         PoolId,
@@ -36,6 +38,7 @@ __all__ = [
     "FileSource",
     "Finding",
     "GcpWifError",
+    "Granted",
     "InputError",
     "Login",
     "Manifest",
@@ -55,8 +58,10 @@ __all__ = [
     "TokenFormat",
     "UnavailableError",
     "UrlSource",
+    "access_token",
     "apply",
     "diagnose",
+    "id_token",
     "login",
     "plan",
 ]
@@ -65,10 +70,12 @@ _ROOMS = {
     "api.admin": ("Applied", "apply", "plan"),
     "api.diagnosis": ("diagnose",),
     "api.login": ("Login", "login"),
+    "api.tokens": ("access_token", "id_token"),
     "credential_config": ("CredentialConfig", "ExecutableSource", "FileSource", "TokenFormat", "UrlSource"),
     "doctor.report": ("Finding", "Report"),
     "endpoints": ("Endpoints",),
     "errors": ("GcpWifError", "InputError", "MissingExtraError", "RefusedError", "UnavailableError"),
+    "job.access": ("Granted",),
     "manifest": ("Manifest",),
     "provisioning.changes": ("Plan",),
     "subject_token": ("SubjectToken",),

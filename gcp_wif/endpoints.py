@@ -154,6 +154,16 @@ class Endpoints(NamedTuple):
         """Base of Resource Manager REST v3, without a trailing slash."""
         return f"{self._base('cloudresourcemanager')}/v3"
 
+    @property
+    def resource_manager_v1(self) -> str:
+        """Base of Resource Manager REST v1, likewise."""
+        return f"{self._base('cloudresourcemanager')}/v1"
+
+    @property
+    def service_usage(self) -> str:
+        """Base of Service Usage REST v1, likewise."""
+        return f"{self._base('serviceusage')}/v1"
+
     def impersonation_url(self, account: ServiceAccountEmail) -> str:
         """IAM Credentials generateAccessToken for ``account``."""
         base = self._base("iamcredentials")

@@ -84,6 +84,9 @@ MAX_RECEIPT_BYTES = 1 << 20
 MAX_RECEIPT_ENTRIES = 1_000
 """How many written files a receipt keeps, the newest ones: a HOME that many jobs share must not fill it for ever."""
 
+MAX_DOCKER_CONFIG_BYTES = 1 << 20
+"""The largest config of Docker's that is changed; one with many logins has a few KiB."""
+
 MAX_SHELL_FILE_BYTES = 16 << 20
 """The largest file that exports are appended to; a shell reads the whole file in each step."""
 
@@ -192,4 +195,4 @@ AGENT_LOG_BYTES = 64 << 10
 """How large an agent's log grows; then it begins anew. A line an hour is usual."""
 
 AGENT_METADATA_GRANTS = 16
-"""How many access tokens a metadata server keeps, one for each set of scopes that clients ask for."""
+"""How many tokens a metadata server keeps, one for each set of scopes and each audience that clients ask for."""

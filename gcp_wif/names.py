@@ -10,6 +10,8 @@ from typing import NamedTuple, Self
 from gcp_wif.errors import InputError, shown
 
 __all__ = [
+    "REGISTRY_HOST",
+    "ImageName",
     "PoolId",
     "PoolName",
     "Principal",
@@ -37,7 +39,46 @@ _PRINCIPAL = (
     r"principal(?P<set>Set)?://iam\.googleapis\.com/projects/(?P<project>[^/]+)/locations/global/workloadIdentityPools/"
     r"(?P<pool>[^/]+)/(?P<tail>(?(set)(?:\*|group/.+|attribute\.[a-z0-9_]+/.+)|subject/.+))"
 )
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+_IMAGE = (
+    rf"(?P<host>[^/]+)/(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
+_IMAGE_CHARACTERS = 512
+"""Ours; the name without tag and digest may have 255 (distribution specification, "Pulling manifests")."""
 _EMPTY_HINT = "It is empty: the variable that it was made from is likely unset."
+
+
+REGISTRY_HOST = re.compile(rf"(?:{_LABEL}\.)?gcr\.io|(?:{_LABEL}\.){{1,3}}pkg\.dev")
+"""The hosts of Google's registries: all that Google gives out below these two domains, which are its own, so that a
+location that is new today works, too.
+
+gcloud has a list of them, and docker-credential-gcr takes any host whatever.
+"""
+
+
+class ImageName(str):
+    """A container image in a registry of Google's, such as ``europe-west1-docker.pkg.dev/acme-prod/tools/ci:1.4``."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str, *, origin: str) -> Self:
+        """Parse ``text``: the host, the project, below ``pkg.dev`` the repository, the image; a tag, a digest or both.
+
+        Raises:
+            InputError: WIF146.
+        """
+        match = re.fullmatch(_IMAGE, text) if len(text) <= _IMAGE_CHARACTERS else None
+        host = match["host"] if match else text.partition("/")[0]
+        if REGISTRY_HOST.fullmatch(host) is None:
+            hint = "Only Google's registries know an identity of Google's: gcr.io, and the hosts below it and pkg.dev."
+        elif match is None or match["path"].count("/") < (2 if host.endswith("pkg.dev") else 1):
+            hint = "It reads LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE:TAG, in small letters but for the tag."
+        else:
+            return cls(text)
+        raise InputError(f"{origin} must be an image of Google's, but holds {shown(text)}.", hint=hint, code="WIF146")
 
 
 class ProjectNumber(str):

@@ -29,7 +29,7 @@ resource "google_iam_workload_identity_pool_provider" "provider" {
   workload_identity_pool_provider_id = "gitlab-acme"
 
   disabled            = false
-  attribute_condition = "('job_project_id' in assertion ? 'project_id' in assertion && assertion.job_project_id == assertion.project_id : 'pipeline_source' in assertion && type(assertion.pipeline_source) == string && assertion.pipeline_source != 'merge_request_event') && (attribute.project_id_ref in ['20/refs/tags/v1.0', '20/refs/tags/v1.1'] || attribute.project_id_ref_protected_environment_ref in ['20/true/10:production/refs/heads/main'])"
+  attribute_condition = "('job_project_id' in assertion ? 'project_id' in assertion && assertion.job_project_id == assertion.project_id : 'pipeline_source' in assertion && type(assertion.pipeline_source) == string && !(assertion.pipeline_source in ['merge_request_event', 'parent_pipeline'])) && (attribute.project_id_ref in ['20/refs/tags/v1.0', '20/refs/tags/v1.1'] || attribute.project_id_ref_protected_environment_ref in ['20/true/10:production/refs/heads/main'])"
 
   attribute_mapping = {
     "google.subject"                                     = "'project/' + ('project_id' in assertion && type(assertion['project_id']) == string ? assertion['project_id'] : '') + '/user/' + ('user_id' in assertion && type(assertion['user_id']) == string ? assertion['user_id'] : '')"

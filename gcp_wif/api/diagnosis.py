@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gcp_wif.api.admin import Admin
 from gcp_wif.api.world import AnyPath, Clock, ManifestSource, context_of, manifest_of
-from gcp_wif.errors import InputError, MissingExtraError, from_outside
+from gcp_wif.errors import InputError, MissingExtraError
 from gcp_wif.job.context import Context
 from gcp_wif.manifest import Manifest
 from gcp_wif.names import ProviderName
@@ -112,7 +112,6 @@ def _planned(evidence: "Evidence", manifest: Manifest, identity: str | None) -> 
 
 
 def _with_sentence(evidence: "Evidence", text: str) -> "Evidence":
-    from gcp_wif.refusals import recognise
+    from gcp_wif.doctor.answer import with_error
 
-    known = recognise(text)
-    return replace(evidence, refused=known.kind, sentence=from_outside(text)[:500]) if known else evidence
+    return with_error(evidence, text)

@@ -53,6 +53,7 @@ def login(
     project_id: str | None = None,
     manifest: ManifestSource | None = None,
     identity: str | None = None,
+    name: str | None = None,
     token_env: str | None = None,
     audience: str | None = None,
     config_path: AnyPath | None = None,
@@ -73,10 +74,12 @@ def login(
         project_id: the project to export.
         manifest: takes the provider and the account from an identity of it.
         identity: which one; not needed where the manifest has one.
+        name: of this login, where the job has several: their files stand beside each other.
         token_env: the variable with the token, where it is not the CI system's usual one.
         audience: ask the CI system for a fresh token with this audience.
-        config_path: where to write the config; ``$HOME/gcp_cred_config.json``.
-        token_path: where to write the token; ``$HOME/oidc_token``.
+        config_path: where to write the config; ``$HOME/gcp_cred_config.json``, with a name
+            ``$HOME/gcp_cred_config-NAME.json``.
+        token_path: where to write the token; ``$HOME/oidc_token``, with a name ``$HOME/oidc_token-NAME``.
         export_to: a file that gets the exports: that of the CI system in its own format, any other as a shell file; by
             default none does. What a refused login has appended is taken back.
         ci: the CI system whose job this is, where the variables do not tell.
@@ -91,7 +94,8 @@ def login(
         UnavailableError: no answer.
     """
     from gcp_wif.ci.export_format import ExportFile
-    from gcp_wif.job.export import export, export_target, exports, gsutil_search_path, unexport
+    from gcp_wif.files import check_shared
+    from gcp_wif.job.export import export, export_target, exports, gsutil_search_path, instead_of_earlier, unexport
     from gcp_wif.job.generate import generate
     from gcp_wif.job.trusted_config import judge
     from gcp_wif.job.verify import verify as prove
@@ -106,17 +110,22 @@ def login(
         SourceFlags(file=_text(token_path)),
         TokenFlags(env=token_env, audience=audience),
         output_file=_text(config_path),
+        name=name,
     )
+    sink = None
+    if export_to is not None:
+        sink = export_target(os.fspath(Path(context.cwd, export_to)), context)
+        if isinstance(sink, ExportFile):
+            check_shared(sink.path, origin="the shell file")  # before anything is written
     written = generate(
         target, wanted, endpoints, context, lambda made: judge(made, endpoints, None, allow_executable=False)
     )
     gsutil = gsutil_search_path(written.config_path, context)
     variables = exports(written.config_path, target.project, executables=False, boto_path=gsutil)
     exported = None
-    if export_to is not None:
-        sink = export_target(os.fspath(Path(context.cwd, export_to)), context)
-        if isinstance(sink, ExportFile):  # a path never means the output
-            exported = export(written.config_path, variables, sink, context.environ)
+    if isinstance(sink, ExportFile):  # a path never means the output
+        wanted_there, there = instead_of_earlier(written.config_path, variables, sink, context)
+        exported = export(written.config_path, wanted_there, sink, there)
     verified = None
     try:
         verified = prove(written.config_path, endpoints, context) if verify else None

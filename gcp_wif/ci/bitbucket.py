@@ -30,6 +30,7 @@ class _Bitbucket(CiSystem):
         "`oidc:` `audiences:`; the manifest's `audience`, or the provider's allowed audiences, must have one of them."
     )
     folder_variable = _STEP
+    folder_of_one_job = True
     init_flags = MappingProxyType({"bitbucket_repository": "repository_uuid"})
     where = MappingProxyType(
         {

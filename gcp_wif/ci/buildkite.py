@@ -40,6 +40,7 @@ class _Buildkite(CiSystem):
     cannot_ask = ""
     job_process = "buildkite-agent bootstrap"
     folder_variable = _JOB
+    folder_of_one_job = True
     init_flags = MappingProxyType({"buildkite_pipeline": "pipeline_id"})
     where = MappingProxyType(
         {

@@ -39,7 +39,7 @@ class _CircleCi(CiSystem):
     job_process = "circleci-agent"
     no_exports = (
         "CircleCI sets BASH_ENV in bash steps: is this step's shell bash? Else name a file that you source, with --to "
-        'PATH, or print the exports for the present shell: eval "$(gcp-wif export --to stdout)"'
+        'PATH, or print the exports for the present shell: eval "$(gcp-wif login --to stdout)"'
     )
     init_flags = MappingProxyType({"circleci_project": "project"})
     where = MappingProxyType({"project": "Project Settings > Overview", "context": "Organization Settings > Contexts"})
@@ -91,20 +91,27 @@ class _CircleCi(CiSystem):
         )
         if environ.get(_TOKEN_V2):
             hint = f"{_TOKEN_V2} is set: use it with --token-env {_TOKEN_V2}. {hint}"
-        return MissingToken(f"{_TOKEN} is not set", hint)
+        what = f"{_TOKEN} is not set, and there is no program `{_PROGRAM}` on the PATH that could be asked for one"
+        return MissingToken(what, hint)
 
     def escape(self, text: str) -> str:
         r"""``<<`` begins an expression, and ``\<<`` is a literal one."""
         return text.replace("<<", "\\<<")
 
     def config_job(self, identity: "Identity", manifest: "Manifest") -> "ConfigJob":
-        """A job with a context of its own, and the commands that make and fill that."""
+        """A job with a context of its own, and the commands that make and fill that.
+
+        Its image is pulled before there are steps, and so by CircleCI itself (the configuration reference, "GCP
+        authentication"; page "Pull an image from GCP Artifact Registry with OIDC").
+        """
         from gcp_wif.ci.config import ConfigJob
 
         branches, tags = _filters(identity)
         context = f"gcp-{identity.name}"
         ids = sorted({value for rule in identity.allow for name, value in rule.terms if name == "context"})
         values = {"context": context, "context_ids": ids, "branches": branches, "tags": tags}
+        values |= {"image": identity.image, "account": identity.service_account, "provider": str(manifest.provider.id)}
+        values |= {"pool": str(manifest.pool_name)}
         return ConfigJob(_fill(context, identity, manifest), values)
 
     def config_reader(self) -> "ConfigReader":

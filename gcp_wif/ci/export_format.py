@@ -1,7 +1,7 @@
 """What a job hands to its next steps: the variables, and the interface of the formats that CI systems read. Pure."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +40,13 @@ class Export(NamedTuple):
 
 
 class FileFormat(ABC):
-    """How a file says variables. Each function is pure: bytes in, bytes out."""
+    """How a file says variables. Each function is pure: bytes in, bytes out.
+
+    Attributes:
+        empties: whether what an earlier step has set can be emptied alone, by the step that wants it gone.
+    """
+
+    empties: bool = False
 
     @abstractmethod
     def appended(self, content: bytes, wanted: tuple[Export, ...], environ: Mapping[str, str]) -> bytes:
@@ -61,6 +67,19 @@ class FileFormat(ABC):
             endings: the variables of this very step that hold what was exported, with the value that each must get.
         """
 
+    def ended_of(self, content: bytes, endings: tuple[Export, ...], configs: Collection[str]) -> tuple[bytes, bytes]:
+        """As `ended`, for one login among several: the exports of the others stay.
+
+        The default is for a file whose lines do not tell their login: ``endings`` are empty where the step has another
+        login's variables.
+
+        Args:
+            content: the file as it is.
+            endings: of this login.
+            configs: the paths by which the login's credential config may be named.
+        """
+        return self.ended(content, endings)
+
 
 class OutputFormat(ABC):
     """How the output of a step says variables. Each function is pure."""
@@ -72,6 +91,10 @@ class OutputFormat(ABC):
     @abstractmethod
     def unset(self, endings: tuple[Export, ...]) -> bytes:
         """What ends them, on standard output; ``endings`` as for `FileFormat.ended`."""
+
+    def left_over(self, names: tuple[str, ...]) -> bytes:
+        """What ends these alone, on standard output; empty where the format cannot."""
+        return b""
 
 
 class ExportFile(NamedTuple):

@@ -184,9 +184,13 @@ def _pattern(name: str) -> str:
 
 
 def _hosts(environ: Mapping[str, str]) -> re.Pattern[str]:
-    """Hosts of the GitHub that this job belongs to: the runner lets no step change ``GITHUB_SERVER_URL``."""
+    """Hosts of the GitHub that this job belongs to: the runner lets no step change ``GITHUB_SERVER_URL``.
+
+    github.com's are those that public logs show. Those of a server and of a data residency are assumed: its own host,
+    or names below it.
+    """
     host = (urlsplit(environ.get(_SERVER) or _CLOUD).hostname or "").lower()
-    if host == urlsplit(_CLOUD).hostname:
+    if host in ("", urlsplit(_CLOUD).hostname):  # with no host every name would match that ends in a dot
         return _HOSTS
     return re.compile(rf"(?:[a-z0-9-]+\.)*{re.escape(host)}")
 

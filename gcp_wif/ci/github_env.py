@@ -31,6 +31,8 @@ class _Assignment(NamedTuple):
 
 
 class _GitHubEnv(FileFormat):
+    empties = True
+
     def appended(self, content: bytes, wanted: tuple[Export, ...], environ: Mapping[str, str]) -> bytes:
         """Nothing for a variable that has the value already: in this step's file or, from an earlier step, by now.
 

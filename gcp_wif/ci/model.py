@@ -58,6 +58,7 @@ class CiSystem:
             where others have that name too, the words behind it (``NAME VERB``). The agent of `login --keep-fresh` ends
             with the outermost ancestor that fits. Empty where none is known.
         folder_variable: names the folder where a job's private files are safe.
+        folder_of_one_job: whether that folder is made for one job, by gcp-wif, and goes when it is empty.
         no_exports: what to do where `export_target` is ``None``.
         init_flags: flags of `init` that give a rule name its value, by name (``-`` for ``_``).
         where: where a person finds the value of a rule name.
@@ -79,9 +80,10 @@ class CiSystem:
     token_hosts: re.Pattern[str] | None = None
     job_process: str = ""
     folder_variable: str = "HOME"
+    folder_of_one_job: bool = False
     no_exports: str = (
         "Bash reads the file that BASH_ENV names before each script. Name another file that you source, with --to "
-        'PATH, or print the exports for the present shell: eval "$(gcp-wif export --to stdout)"'
+        'PATH, or print the exports for the present shell: eval "$(gcp-wif login --to stdout)"'
     )
     init_flags: Mapping[str, str] = MappingProxyType({})
     where: Mapping[str, str] = MappingProxyType({})

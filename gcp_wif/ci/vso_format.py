@@ -26,6 +26,10 @@ class _VsoFormat(OutputFormat):
         """What earlier steps have set gets the value that ends it: there is no command that takes a variable away."""
         return b"".join(_set(export.name, export.value) for export in endings)
 
+    def left_over(self, names: tuple[str, ...]) -> bytes:
+        """Emptied, for the same reason."""
+        return b"".join(_set(name, "") for name in names)
+
 
 VSO = _VsoFormat()
 """``##vso[task.setvariable …]`` lines on standard output."""

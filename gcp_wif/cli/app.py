@@ -29,6 +29,9 @@ _COMMANDS = (
     "logout",
     "run",
     "token",
+    "print-access-token",
+    "print-identity-token",
+    "configure-docker",
     "check",
     "init",
     "plan",
@@ -42,7 +45,10 @@ _COMMANDS = (
 
 
 class _LazyGroup(TyperGroup):
-    """Finds a command's module by its name: ``gcp_wif.cli.commands.NAME`` with a function ``main``."""
+    """Finds a command's module by its name: ``gcp_wif.cli.commands.NAME`` with a function ``main``.
+
+    A hyphen of the name is an underscore there.
+    """
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Typer's signature
         return list(_COMMANDS)
@@ -53,7 +59,7 @@ class _LazyGroup(TyperGroup):
                 self.get_command(ctx, name)
             return None
         if cmd_name not in self.commands:
-            module = importlib.import_module(f"gcp_wif.cli.commands.{cmd_name}")
+            module = importlib.import_module(f"gcp_wif.cli.commands.{cmd_name.replace('-', '_')}")
             single = typer.Typer(add_completion=False, rich_markup_mode=None)
             single.command(cmd_name, cls=getattr(module, "TYPER_CLASS", None))(module.main)
             self.commands[cmd_name] = typer.main.get_command(single)

@@ -7,8 +7,6 @@ groups the flat signature that Typer reads.
 import functools
 import inspect
 import os
-import sys
-import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -16,9 +14,10 @@ import typer
 
 from gcp_wif.cli.interrupts import interruptible
 from gcp_wif.cli.output import Terminal, start_logging
+from gcp_wif.cli.process import run_context
 from gcp_wif.endpoints import EMULATOR_VARIABLE, Endpoints
-from gcp_wif.errors import GcpWifError, InputError
-from gcp_wif.job.context import Context, Program
+from gcp_wif.errors import GcpWifError
+from gcp_wif.job.context import Context
 
 __all__ = [
     "CommonOptions", "NoColor", "OptionGroup", "RootOptions", "Verbose", "command", "endpoints", "run_context",
@@ -110,24 +109,6 @@ def terminal(options: CommonOptions) -> Terminal:
         plain = options.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         options.out = Terminal(as_json=options.as_json, colour=not plain)
     return options.out
-
-
-def run_context() -> Context:
-    """The process's own environment, working folder, input and clock: the one place that reads them.
-
-    Raises:
-        InputError: WIF013 where the working folder is gone.
-    """
-    try:
-        cwd = os.getcwd()  # noqa: PTH109 - a string
-    except OSError as error:
-        raise InputError(
-            f"The working folder cannot be read: {error.strerror}.",
-            hint="Was it removed or replaced meanwhile? Change into a folder that exists, and run it again.",
-            code="WIF013",
-        ) from None
-    program = Program(os.path.abspath(sys.argv[0]), sys.executable)  # noqa: PTH100 - a string, links as they are
-    return Context(dict(os.environ), cwd, sys.stdin.buffer, time.time, program=program)
 
 
 def endpoints(context: Context, out: Terminal, universe: str | None = None) -> Endpoints:

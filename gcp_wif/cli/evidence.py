@@ -13,11 +13,13 @@ from gcp_wif.cli.manifests import read_manifest
 from gcp_wif.cli.options import TargetOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.cli.targets import target_of
-from gcp_wif.credential_config import CredentialConfig, FileSource
+from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig, FileSource
 from gcp_wif.doctor import Evidence
+from gcp_wif.doctor.answer import with_accepted, with_error, with_refusal, without_answer
 from gcp_wif.doctor.sources import from_files, from_google, from_manifest, json_file
 from gcp_wif.endpoints import Endpoints
-from gcp_wif.errors import GcpWifError, InputError, from_outside
+from gcp_wif.errors import InputError, RefusedError, UnavailableError
+from gcp_wif.files import read_bounded
 from gcp_wif.job.agent.launch import is_of_agent, log_path, token_of
 from gcp_wif.job.context import Context
 from gcp_wif.job.export import read_config
@@ -32,12 +34,11 @@ from gcp_wif.job.target import (
 from gcp_wif.job.tokens import read_token_file
 from gcp_wif.limits import CLAIMS_BYTES
 from gcp_wif.names import ServiceAccountEmail
-from gcp_wif.refusals import recognise
 from gcp_wif.subject_token import SubjectToken
 
 __all__ = [
-    "add_error", "add_files", "add_google", "add_job", "add_manifest", "case_of_job", "empty_case", "with_config",
-    "with_token",
+    "add_answer", "add_error", "add_files", "add_google", "add_job", "add_manifest", "case_of_job", "empty_case",
+    "job_config", "with_config", "with_token",
 ]  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def add_job(
         InputError: something that was named is missing or malformed.
     """
     token_env, claims_file = source
-    path = config_path(output_file, context)
+    path = job_config(output_file, context)
     config = read_config(path) if output_file is not None or path.exists() else None
     evidence = with_config(evidence, config) if config else evidence
     if claims_file is not None:
@@ -81,6 +82,23 @@ def add_job(
     elif config is not None and isinstance(config.source, FileSource) and Path(config.source.file).exists():
         evidence = with_token(evidence, read_token_file(config.source), config.source.file)
     return _with_target(evidence, target, context)
+
+
+def job_config(output_file: str | None, context: Context) -> Path:
+    """The config that the job's clients read: ``--output-file``; ours; or the one that they are told of.
+
+    What another program wrote is looked at only if it is of workload identity federation: a key says nothing here.
+    """
+    path = config_path(output_file, context)
+    named = context.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    if output_file is not None or path.exists() or not named:
+        return path
+    other = Path(context.cwd, named)
+    try:
+        found = json.loads(read_bounded(other, MAX_CONFIG_BYTES, origin="GOOGLE_APPLICATION_CREDENTIALS"))
+    except (InputError, ValueError, RecursionError):
+        return path
+    return other if isinstance(found, dict) and found.get("type") == "external_account" else path
 
 
 def _with_agent(evidence: Evidence, path: Path) -> Evidence:
@@ -105,7 +123,7 @@ def _token_advice(context: Context) -> tuple[str, ...]:
 
 
 def case_of_job(
-    config: CredentialConfig, now: float, error: GcpWifError, token: SubjectToken | None = None
+    config: CredentialConfig, now: float, error: RefusedError, token: SubjectToken | None = None
 ) -> Evidence:
     """What a job has when Google refuses: its config, its token, and Google's sentence."""
     evidence = with_config(Evidence(now), config)
@@ -114,8 +132,7 @@ def case_of_job(
     elif isinstance(config.source, FileSource):
         token = read_token_file(config.source, subject_token_type=config.subject_token_type)
         evidence = with_token(evidence, token, config.source.file)
-    known = recognise(error.message)
-    return replace(evidence, refused=known.kind if known else None, sentence=from_outside(error.message)[:500])
+    return with_refusal(evidence, error)
 
 
 def add_manifest(evidence: Evidence, target: TargetOptions, context: Context) -> Evidence:
@@ -160,15 +177,46 @@ def add_google(evidence: Evidence, endpoints: Endpoints, impersonate: str | None
 
 def add_error(evidence: Evidence, text: str, out: Terminal) -> Evidence:
     """Google's sentence inside what a client printed."""
-    known = recognise(text)
-    if known is None:
-        own = re.search(r"\bWIF[0-9]{3}\b", text)
-        if own is not None:
-            out.warn(f"This is a message of gcp-wif itself; what it means:  gcp-wif doctor --explain {own[0]}")
-        else:
-            out.warn("The error holds no message of Google's that gcp-wif knows.")
+    found = with_error(evidence, text)
+    own = re.search(r"\bWIF[0-9]{3}\b", text)
+    if found.refused is None and own is not None:
+        out.warn(f"This is a message of gcp-wif itself; what it means:  gcp-wif doctor --explain {own[0]}")
         return evidence
-    return replace(evidence, refused=known.kind, sentence=from_outside(text)[:500])
+    return found
+
+
+def add_answer(evidence: Evidence, path: Path, endpoints: Endpoints, context: Context) -> Evidence:
+    """Google's answer to the one exchange that a job may make without any rights: the one of its own config.
+
+    What the token file holds is looked at then, since that is what the config's clients send.
+    """
+    from gcp_wif.job.verify import verify
+
+    source = evidence.config.source if evidence.config else None
+    try:
+        if isinstance(source, FileSource):
+            evidence = with_token(evidence, read_token_file(source), source.file)
+        verify(path, endpoints, context)
+    except RefusedError as error:
+        return with_refusal(_with_manifest_at_hand(evidence, context), error)
+    except (InputError, UnavailableError) as error:
+        return without_answer(evidence, error)
+    return with_accepted(evidence)
+
+
+def _with_manifest_at_hand(evidence: Evidence, context: Context) -> Evidence:
+    """With the job's own ``gcp-wif.toml``, where it is of this provider: its rules say whom the identity admits.
+
+    What is made of it is not evidence of what Google has, so nothing else is taken from it.
+    """
+    try:
+        manifest = read_manifest(None, context)
+    except InputError:
+        return evidence
+    names = [each.name for each in manifest.identities.values() if each.service_account == evidence.account]
+    if manifest.provider_name != evidence.provider or len(names) != 1:
+        return evidence
+    return replace(evidence, manifest=manifest, identity=names[0])
 
 
 def with_config(evidence: Evidence, config: CredentialConfig) -> Evidence:

@@ -34,22 +34,29 @@ def explain(text: str, out: Terminal) -> None:
 
 def _document(code: Code, row: Row | None) -> dict[str, Any]:
     """The row; ``google`` is ``None`` where it is not a refusal of Google's."""
-    google = row and {
-        "service": row.service,
-        "http_status": row.http_status,
-        "error": row.error,
-        "sentence": row.template,
-    }
-    return {**code._asdict(), "fix": list(code.fix), "google": google}
+    google = (
+        row
+        and row.service != "client"
+        and {
+            "service": row.service,
+            "http_status": row.http_status,
+            "error": row.error,
+            "sentence": row.template,
+        }
+    )
+    return {**code._asdict(), "fix": list(code.fix), "google": google or None}
 
 
 def _lines(code: Code, row: Row | None) -> Iterator[str]:
     yield f"{code.code}  {code.title}"
     yield ""
     if row is not None:
-        service = "any of Google's APIs" if row.service == "any" else f"{row.service}.googleapis.com"
-        yield f"Google says: {row.template}"
-        yield f"  ({service}, HTTP status {row.http_status}, {row.error})"
+        if row.service == "client":
+            yield f"A client says, in these words or others: {row.template}"
+        else:
+            service = "any of Google's APIs" if row.service == "any" else f"{row.service}.googleapis.com"
+            yield f"Google says: {row.template}"
+            yield f"  ({service}, HTTP status {row.http_status}, {row.error})"
         yield ""
     yield f"Cause: {code.cause}"
     yield ""

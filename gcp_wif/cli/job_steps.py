@@ -4,12 +4,13 @@ Each step loads its journey when it is called, so that `generate` does not wait 
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcp_wif.cli.command import CommonOptions
-from gcp_wif.cli.options import ConfigFileOptions, GenerateOptions, TokenOptions
+from gcp_wif.cli.options import ConfigFileOptions, ContainerOptions, GenerateOptions, NameOptions, TokenOptions
 from gcp_wif.cli.output import Terminal
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, RefusedError
@@ -29,14 +30,20 @@ if TYPE_CHECKING:
     from gcp_wif.subject_token import SubjectToken
 
 __all__ = [
-    "agent_document", "check_stdout", "export_document", "hide_in_log", "kept_lines", "run_export", "run_generate",
-    "run_verify", "say_how_to_source", "take_back", "verified_lines", "verify_document",
+    "agent_document", "check_stdout", "explained", "export_document", "hide_in_log", "kept_lines", "run_export",
+    "run_generate", "run_verify", "say_how_to_source", "take_back", "verified_lines", "verify_document",
 ]  # fmt: skip
+
+
+GenerateGroups = (
+    tuple[GenerateOptions, ConfigFileOptions, TokenOptions]
+    | tuple[GenerateOptions, ConfigFileOptions, TokenOptions, NameOptions, ContainerOptions]
+)
 
 
 def run_generate(
     target: "Target",
-    options: tuple[GenerateOptions, ConfigFileOptions, TokenOptions],
+    options: "GenerateGroups",
     endpoints: Endpoints,
     context: Context,
     out: Terminal,
@@ -67,9 +74,15 @@ def run_generate(
     out.say(f"credential config  {done.config_path}")
     if done.token_path:
         out.say(f"subject token      {done.token_path}")
+    if done.container:
+        out.say(f"in the container   docker run {done.container.flags} IMAGE")
+        out.say(
+            '                   The files are private: where the image has a user of its own, add  --user "$(id -u)"'
+        )
     return done, {
         "config_path": str(done.config_path),
         "token_path": str(done.token_path) if done.token_path else None,
+        "env_file": str(done.container.env_file) if done.container else None,
         "provider": str(target.provider),
         "service_account": target.service_account,
         "warnings": list(done.warnings),
@@ -107,7 +120,7 @@ def hide_in_log(secret: str, context: Context, out: Terminal) -> None:
             out.warn(why)
 
 
-def check_stdout(target: "ExportTarget", common: CommonOptions) -> None:
+def check_stdout(target: "ExportTarget | None", common: CommonOptions) -> None:
     """Refuse two results on standard output.
 
     Raises:
@@ -125,10 +138,11 @@ def run_export(
     config: Path, wanted: "tuple[Export, ...]", target: "ExportFile", context: Context, out: Terminal
 ) -> "Exported":
     """Append the exports to the target's file."""
-    from gcp_wif.job.export import export
+    from gcp_wif.job.export import export, instead_of_earlier
     from gcp_wif.job.gsutil import why_not
 
-    done = export(config, wanted, target, context.environ)
+    wanted, environ = instead_of_earlier(config, wanted, target, context)
+    done = export(config, wanted, target, environ)
     names = ", ".join(each.name for each in done.exports)
     state = f"{counted(done.added, 'line')} added" if done.added else "nothing to add"
     out.say(f"exports            {done.path} ({state}): {names}")
@@ -179,6 +193,7 @@ def run_verify(
     out: Terminal,
     *,
     allow_executable: bool,
+    path_in_container: str | None = None,
     token: "SubjectToken | None" = None,
 ) -> "Verified":
     """Do the exchange.
@@ -188,13 +203,39 @@ def run_verify(
     """
     from gcp_wif.job.verify import verify
 
-    try:
-        done = verify(config, endpoints, context, allow_executable=allow_executable, token=token)
-    except RefusedError as error:
-        raise _with_finding(error, config, context, token) from None
+    with explained(config, context, token=token):
+        done = verify(
+            config,
+            endpoints,
+            context,
+            allow_executable=allow_executable,
+            path_in_container=path_in_container,
+            token=token,
+        )
     for warning in done.warnings:
         out.warn(warning)
     return done
+
+
+@contextmanager
+def explained(
+    config: Path, context: Context, *, token: "SubjectToken | None" = None, beyond: bool = False
+) -> Iterator[None]:
+    """End Google's refusal with what the doctor makes of it.
+
+    Args:
+        config: the credential config.
+        context: the world around.
+        token: what the config's source gives, where the caller has it.
+        beyond: whether another account than the config's is wanted, of which the doctor knows nothing.
+
+    Raises:
+        RefusedError: as it was raised, with more to read.
+    """
+    try:
+        yield
+    except RefusedError as error:
+        raise (error if beyond else _with_finding(error, config, context, token)) from None
 
 
 def verified_lines(done: "Verified") -> Iterator[str]:
@@ -228,6 +269,7 @@ def _with_finding(error: RefusedError, config: Path, context: Context, token: "S
     found = report.broken
     if found is None:
         return error
-    lines = [found.message, *([f"found: {found.found}"] if found.found else []), *(f"- {line}" for line in found.fix)]
+    shown = [f"found: {found.found}"] if found.found and found.found not in error.message else []
+    lines = [found.message, *shown, *(f"- {line}" for line in found.fix)]
     lines.append("Look closer: gcp-wif doctor, or where you may read Google: gcp-wif doctor --live")
     return RefusedError(error.message, hint="\n".join(lines), code=error.code)

@@ -11,10 +11,13 @@ from gcp_wif.job.flags import GenerateFlags, KeepFlags, SourceFlags, TargetFlags
 __all__ = [
     "CiOptions",
     "ConfigFileOptions",
+    "ContainerOptions",
     "ExecutableOptions",
     "ExportOptions",
+    "ExportedConfigOptions",
     "GenerateOptions",
     "KeepOptions",
+    "NameOptions",
     "TargetOptions",
     "TokenOptions",
 ]
@@ -76,6 +79,48 @@ class ConfigFileOptions(OptionGroup):
         typer.Option(metavar="PATH", help="The credential config. [default: $HOME/gcp_cred_config.json]"),
     ] = None
     universe_domain: Annotated[str | None, typer.Option(help="Universe domain. [default: googleapis.com]")] = None
+
+
+class ExportedConfigOptions(OptionGroup):
+    """Where the credential config is, for what runs after a login."""
+
+    output_file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="The credential config. [default: $GOOGLE_APPLICATION_CREDENTIALS, else $HOME/gcp_cred_config.json]",
+        ),
+    ] = None
+    universe_domain: Annotated[str | None, typer.Option(help="Universe domain. [default: googleapis.com]")] = None
+    impersonate_service_account: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EMAIL[,…]",
+            help="Another account, whose token to get; before it, with commas between, the accounts on the way to it.",
+        ),
+    ] = None
+
+
+class NameOptions(OptionGroup):
+    """Which login, where a job has several."""
+
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="One login among several: its files are $HOME/gcp_cred_config-NAME.json and so on."
+        ),
+    ] = None
+
+
+class ContainerOptions(OptionGroup):
+    """Where a container sees the files."""
+
+    path_in_container: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER", help="For a container that gets the config's folder there, as in docker run -v …:FOLDER."
+        ),
+    ] = None
 
 
 class ExecutableOptions(OptionGroup):
@@ -145,7 +190,13 @@ class GenerateOptions(OptionGroup):
         bool, typer.Option("--config-only", help="Write the config alone, to commit; no token is needed.")
     ] = False
 
-    def flags(self, config: ConfigFileOptions, token: TokenOptions) -> GenerateFlags:
+    def flags(
+        self,
+        config: ConfigFileOptions,
+        token: TokenOptions,
+        named: NameOptions | None = None,
+        container: ContainerOptions | None = None,
+    ) -> GenerateFlags:
         """As the journey takes them."""
         return GenerateFlags(
             SourceFlags(
@@ -163,6 +214,8 @@ class GenerateOptions(OptionGroup):
             token.subject_token_type,
             self.service_account_token_lifetime_seconds,
             self.config_only,
+            named.name if named else None,
+            container.path_in_container if container else None,
         )
 
 

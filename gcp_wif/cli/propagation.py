@@ -96,7 +96,7 @@ def _exchange_until_granted(config: CredentialConfig, session: Session, deadline
 
     while True:
         try:
-            exchange(config, loopback=session.endpoints.emulator is not None)
+            exchange(config, run_context().environ)
         except RefusedError as error:
             if not session.retry_policy.pause(deadline):
                 raise UnavailableError(

@@ -5,8 +5,8 @@ from gcp_wif.codes.row import HINT, INPUT, NO, Code
 __all__ = ["DOCTOR"]
 
 _POOLS = "gcloud iam workload-identity-pools"
-_POOL = "POOL --location=global --project=PROJECT_ID"
-_PROVIDER = "PROVIDER --location=global --workload-identity-pool=POOL --project=PROJECT_ID"
+_POOL = "projects/NUMBER/locations/global/workloadIdentityPools/POOL"
+_PROVIDER = f"{_POOL}/providers/PROVIDER"
 _BIND = (
     "gcloud iam service-accounts add-iam-policy-binding ACCOUNT --project=PROJECT_ID "
     "--role=roles/iam.workloadIdentityUser --member=PRINCIPAL_SET --condition=None"
@@ -40,8 +40,7 @@ DOCTOR = (
         "Its ID is misspelt, or it is in another pool or project.",
         (
             "Correct the credential config first: a second provider is seldom what is wanted.",
-            f"See what there is: {_POOLS} providers list --location=global --workload-identity-pool=POOL "
-            "--project=PROJECT_ID --show-deleted",
+            f"See what there is: {_POOLS} providers list --workload-identity-pool={_POOL} --show-deleted",
         ),
         NO,
     ),
@@ -96,10 +95,10 @@ DOCTOR = (
     ),
     Code(
         "WIF912",
-        "The mapping reads a claim that the token does not have",
-        "The claim is misspelt, or this kind of job has none: a pipeline that no push started often lacks the claims "
-        "about its repository.",
-        ("Guard the claim: 'claim' in assertion ? assertion['claim'] : ''",),
+        "The binding names an attribute that this token does not set",
+        "The attribute is mapped from a claim that the token does not have: the claim is misspelt, or this kind of job "
+        "has none. A pipeline that no push started often lacks the claims about its repository.",
+        (f"Correct the mapping, or bind an attribute that such jobs have: {_BIND}",),
         NO,
     ),
     Code(
@@ -197,7 +196,10 @@ DOCTOR = (
         "WIF926",
         "The binding has a condition that is not met or not known",
         "An IAM condition on the binding, such as a date, decides whether it grants anything.",
-        ("Look at it: gcloud iam service-accounts get-iam-policy ACCOUNT --project=PROJECT_ID --format=json",),
+        (
+            "Look at it: gcloud iam service-accounts get-iam-policy ACCOUNT --project=PROJECT_ID --format=json",
+            f"If the access should go on, grant it without a condition: {_BIND}",
+        ),
         NO,
     ),
     Code(
@@ -290,10 +292,28 @@ DOCTOR = (
         HINT,
     ),
     Code(
+        "WIF959",
+        "An attribute is not set for this token",
+        "It is mapped from a claim that the token does not have. Google then leaves the attribute unset: the token is "
+        "exchanged, but nothing that is granted by this attribute reaches it.",
+        ("If the claim's name is misspelt, correct the mapping. Write it whole, since the flag replaces it.",),
+        HINT,
+    ),
+    Code(
         "WIF961",
         "Google differs from the manifest",
         "Somebody changed one of the two: the manifest was not applied, or Google was changed by hand.",
         ("See how: gcp-wif plan", "Make Google match the manifest (gcp-wif apply), or change the manifest."),
+        HINT,
+    ),
+    Code(
+        "WIF990",
+        "The error is not one that gcp-wif knows",
+        "The text holds no message that is known. The doctor shows what it holds: API, status, permission, resource.",
+        (
+            "Give the whole error, with what stands before and after it: gcp-wif doctor --error - < FILE",
+            "See whether the login itself works: gcp-wif verify",
+        ),
         HINT,
     ),
     Code(
@@ -342,6 +362,25 @@ DOCTOR = (
             "Save it: gcloud projects get-iam-policy PROJECT_ID --format=json > project-policy.json",
             "Then: gcp-wif doctor --project-policy-file project-policy.json",
         ),
+        HINT,
+    ),
+    Code(
+        "WIF996",
+        "What a role carries was not seen",
+        "A custom role may carry iam.serviceAccounts.getAccessToken or not, and the doctor did not see which "
+        "permissions it has.",
+        (
+            "Save it: gcloud iam roles describe ROLE --project=PROJECT_ID --format=json > role.json",
+            "Then: gcp-wif doctor --role-file role.json. Or with admin rights: gcp-wif doctor --live",
+        ),
+        HINT,
+    ),
+    Code(
+        "WIF998",
+        "The exchange with Google gave no answer",
+        "The doctor tries the exchange that the job itself may make. Google was not reached; or Google was not asked, "
+        "since the config or the token cannot be used.",
+        ("Do what the message says, then again: gcp-wif doctor",),
         HINT,
     ),
 )

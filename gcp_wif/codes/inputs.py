@@ -307,4 +307,84 @@ INPUTS = (
         ("If you trust it, name it: --manifest FILE",),
         INPUT,
     ),
+    Code(
+        "WIF131",
+        "The name of the login is not valid",
+        "--name tells the logins of one job apart, and becomes a part of their file names: letters, digits, hyphens "
+        "and underscores, at most 63, the first one a letter or a digit.",
+        ("Give a short name, such as that of the identity in the manifest: --name deploy",),
+        INPUT,
+    ),
+    Code(
+        "WIF132",
+        "Several things are missing",
+        "More than one thing that the command needs is not there: values that no flag or variable gives, the token, or "
+        "a file for the exports. Outside a CI job all of these are missing.",
+        (
+            "Each is named in the message with its own code; `gcp-wif doctor --explain CODE` says more about it.",
+            "Where all are missing, the command does not run in a job, or `sudo` or `docker run` took the variables "
+            "away.",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF140",
+        "The proxy cannot be used",
+        "HTTPS_PROXY or ALL_PROXY holds something else than the address of a proxy that is spoken to in plain http, "
+        "such as one of SOCKS.",
+        ("Write it as http://HOST:PORT, with http://USER:PASSWORD@HOST:PORT where the proxy wants a login.",),
+        INPUT,
+    ),
+    Code(
+        "WIF141",
+        "The certificates that the environment names cannot be read",
+        "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names a file that is missing, may not be read, or holds no certificates.",
+        ("Name a file of certificates in PEM, or unset the variable.",),
+        INPUT,
+    ),
+    Code(
+        "WIF142",
+        "A scope is not valid",
+        "A scope is one URL without blanks or quotes. Several are given with commas between, as in gcloud.",
+        ("Leave --scopes out, where IAM alone should decide, or write each scope as its API's page does.",),
+        INPUT,
+    ),
+    Code(
+        "WIF143",
+        "The lifetime of the token is not possible",
+        "It is not 1 to 43200 seconds, or it is asked for where no service account is impersonated: the token of "
+        "direct federation ends with the subject token, after an hour at the latest.",
+        (
+            "Write --lifetime in seconds, or as in 30m. More than 1h needs an organisation policy that allows it.",
+            "For direct federation leave it out, or name an account: --impersonate-service-account EMAIL",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF144",
+        "Direct federation has no ID token",
+        "Google signs ID tokens for service accounts alone, and this login impersonates none.",
+        (
+            "Name an account: --impersonate-service-account EMAIL. The job's principal needs "
+            "roles/iam.workloadIdentityUser or roles/iam.serviceAccountOpenIdTokenCreator on it.",
+            "Or log in with an account: gcp-wif login --service-account EMAIL",
+        ),
+        INPUT,
+    ),
+    Code(
+        "WIF145",
+        "The host is not one of Google's registries",
+        "An access token is sent to the host that is registered with Docker. Google's are gcr.io, the names below it, "
+        "and those below pkg.dev, such as europe-west1-docker.pkg.dev.",
+        ("Write the host alone, without https:// and without a path, in small letters.",),
+        INPUT,
+    ),
+    Code(
+        "WIF146",
+        "The name is not an image in one of Google's registries",
+        "The image is to be pulled as an identity of Google's, which other registries do not know; or the name lacks "
+        "its project, its repository or its image.",
+        ("Write it whole: LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE, with :TAG or @sha256:DIGEST.",),
+        INPUT,
+    ),
 )

@@ -186,7 +186,7 @@ TOKENS_AND_FILES = (
         "Outside the CI system, or in a shell that is not bash, no file is known whose exports reach the next steps.",
         (
             "Name a file that you source: gcp-wif export --to FILE",
-            'Or export for this shell alone: eval "$(gcp-wif export --to stdout)"',
+            'Or export for this shell alone: eval "$(gcp-wif login --to stdout)"',
         ),
         INPUT,
     ),
@@ -229,6 +229,17 @@ TOKENS_AND_FILES = (
         "It holds a character that no file name can have, such as a NUL. A config or variable that was damaged is the "
         "likeliest cause.",
         ("Correct the path where it is written.",),
+        INPUT,
+    ),
+    Code(
+        "WIF320",
+        "Docker's config cannot be read",
+        "The file is not the JSON object that Docker takes, or has a key twice. It was left as it is: changing what is "
+        "not understood could lose somebody's logins.",
+        (
+            "See what is wrong: docker --config FOLDER info, or python3 -m json.tool FILE",
+            "Correct the file, or move it away, so that a new one is written.",
+        ),
         INPUT,
     ),
 )

@@ -2,17 +2,19 @@
 
 import json
 import re
-import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+from gcp_wif.doctor.commands import change_mapping, update_provider
 from gcp_wif.doctor.evidence import Evidence
 from gcp_wif.doctor.report import Finding
 from gcp_wif.errors import shown
-from gcp_wif.federation import Decision, ProviderRules, SubExpression, trace_condition
+from gcp_wif.federation import Decision, ProviderRules, SubExpression, evaluate, trace_condition
+from gcp_wif.issuers import profile_of
 from gcp_wif.refusals import RefusalKind
 
-__all__ = ["absent_claim", "alike", "condition_finding", "trace_of", "update_command"]
+__all__ = ["absent_claim", "alike", "condition_finding", "trace_of"]
 
 _ATTRIBUTE = re.compile(r"\battribute\.([a-z0-9_]+)")
 _CLAIM = re.compile(r"assertion(?:\.([A-Za-z_][A-Za-z0-9_]*)|\['([^']+)'\]|\[\"([^\"]+)\"\])")
@@ -20,16 +22,7 @@ _LITERAL = re.compile(r"'((?:\\.|[^'\\])*)'|\"((?:\\.|[^\"\\])*)\"")
 _PLAIN = re.compile(r"[A-Za-z0-9._/:@-]+")
 """A value that may stand between quotes of CEL as it is."""
 
-_UPDATE = "gcloud iam workload-identity-pools providers update-oidc {provider} --location=global " \
-    "--workload-identity-pool={pool} --project={project} "  # fmt: skip
-
-
-def update_command(evidence: Evidence, flags: str) -> str:
-    """The gcloud command that changes the provider."""
-    if evidence.provider is None:
-        return f"gcloud iam workload-identity-pools providers update-oidc … {flags}"
-    name = evidence.provider
-    return _UPDATE.format(provider=name.provider_id, pool=name.pool_id, project=name.project_number) + flags
+_CHECK = "Check first that this job should be admitted. If it should:"
 
 
 def condition_finding(evidence: Evidence, rules: ProviderRules, decision: Decision) -> Finding:
@@ -37,19 +30,8 @@ def condition_finding(evidence: Evidence, rules: ProviderRules, decision: Decisi
     condition, claims = rules.attribute_condition or "", evidence.claims or {}
     mapped = {key.removeprefix("attribute.") for key in rules.attribute_mapping if key.startswith("attribute.")}
     unmapped = [name for name in dict.fromkeys(_ATTRIBUTE.findall(condition)) if name not in mapped]
-    fixes = (*_manifest_rule(evidence), _with_condition(evidence, None))
     if unmapped:
-        close = alike(unmapped[0], mapped)
-        if close and evidence.manifest is None:
-            renamed = re.sub(rf"\battribute\.{unmapped[0]}\b", f"attribute.{close}", condition)
-            fixes = (_with_condition(evidence, renamed),)
-        return Finding(
-            "WIF911", "condition", "broken",
-            f"The condition reads attribute.{unmapped[0]}, which the mapping never sets."
-            + (f" It sets attribute.{close}." if close else ""),
-            f"a mapping of attribute.{unmapped[0]}", f"mapped: {', '.join(sorted(mapped)) or 'nothing'}",
-            (*fixes, f"or add attribute.{unmapped[0]}=… to the mapping"),
-        )  # fmt: skip
+        return _unmapped_finding(evidence, rules, unmapped[0], mapped)
     trace = trace_of(evidence, decision)
     false = _culprit(trace)
     text = false.text if false else condition
@@ -58,16 +40,100 @@ def condition_finding(evidence: Evidence, rules: ProviderRules, decision: Decisi
         f"{each.text} is {shown(each.value or '') if each.value is not None else each.error}"
         for each in _leaves(trace, false)
     )
-    absent = absent_claim(text, claims)
+    absent = absent_claim(text, claims) or _unset_claim(text, rules, claims)
     if absent is not None:
-        return Finding(
-            "WIF913", "condition", "broken", f"The condition reads the claim {absent}, which this token does not have.",
-            text, f"claims: {', '.join(sorted(claims))}", fixes,
-        )  # fmt: skip
+        return _absent_finding(evidence, condition, text, absent)
     code, why, meant = _why_false(text, sides)
-    if meant is not None and evidence.manifest is None:
-        fixes = (_with_condition(evidence, condition.replace(text, meant)),)
-    return Finding(code, "condition", "broken", why, text, found or (false.error if false else None) or "false", fixes)
+    fixes = [*_manifest_rule(evidence)]
+    if evidence.manifest is None:
+        fixes = [*_widened(evidence, rules, text, sides, meant)]
+    return Finding(
+        code, "condition", "broken", why, text, found or (false.error if false else None) or "false", tuple(fixes)
+    )
+
+
+def _unmapped_finding(evidence: Evidence, rules: ProviderRules, name: str, mapped: set[str]) -> Finding:
+    condition, claims = rules.attribute_condition or "", evidence.claims or {}
+    close = alike(name, mapped)
+    fixes = [*_manifest_rule(evidence)]
+    rule = profile_of(claims).rule_name(name)
+    claim = rule.claim if rule and rule.claim in claims else name
+    renamed = re.sub(rf"\battribute\.{name}\b", f"attribute.{close}", condition)
+    if evidence.manifest is None:
+        if close and _admits(evidence, rules, renamed):
+            fixes.append(_with_condition(evidence, renamed))
+        elif isinstance(claims.get(claim), str):
+            expression = f"assertion.{claim}" if claim.isidentifier() else f"assertion['{claim}']"
+            fixes.append(change_mapping(evidence, rules, {f"attribute.{name}": expression}))
+        else:
+            fixes.append(f"Map attribute.{name}, or take it out of the condition.")
+    return Finding(
+        "WIF911", "condition", "broken",
+        f"The condition reads attribute.{name}, which the mapping never sets."
+        + (f" It sets attribute.{close}." if close else ""),
+        f"a mapping of attribute.{name}", f"mapped: {', '.join(sorted(mapped)) or 'nothing'}", tuple(fixes),
+    )  # fmt: skip
+
+
+def _unset_claim(text: str, rules: ProviderRules, claims: Mapping[str, Any]) -> str | None:
+    """The claim whose absence leaves an attribute unset that ``text`` reads."""
+    for name in _ATTRIBUTE.findall(text):
+        absent = absent_claim(rules.attribute_mapping.get(f"attribute.{name}", ""), claims)
+        if absent is not None:
+            return absent
+    return None
+
+
+def _absent_finding(evidence: Evidence, condition: str, text: str, absent: str) -> Finding:
+    claims = evidence.claims or {}
+    close = alike(absent, claims)
+    fixes = [*_manifest_rule(evidence)]
+    rules = evidence.rules
+    if evidence.manifest is None and rules is not None:
+        renamed = condition.replace(absent, close or absent)
+        if close and renamed != condition and _admits(evidence, rules, renamed):
+            fixes.append(_with_condition(evidence, renamed))
+        else:
+            fixes.append(
+                "Run the job so that its token has the claim. If the name is misspelt, correct it in the condition; "
+                "if jobs without the claim should be admitted, guard it: 'claim' in assertion && …"
+            )
+    message = f"The condition reads the claim {absent}, which this token does not have."
+    return Finding(
+        "WIF913", "condition", "broken", message + (f" It has {close}." if close else ""), text,
+        f"claims: {', '.join(sorted(claims))}", tuple(fixes),
+    )  # fmt: skip
+
+
+def _admits(evidence: Evidence, rules: ProviderRules, condition: str) -> bool:
+    """Whether this token would pass with another condition."""
+    return evaluate(evidence.claims or {}, replace(rules, attribute_condition=condition)).admitted
+
+
+def _widened(
+    evidence: Evidence, rules: ProviderRules, text: str, sides: list[SubExpression], meant: str | None
+) -> Iterator[str]:
+    """The condition that admits this token and everybody whom the present one admits."""
+    condition, claims = rules.attribute_condition or "", evidence.claims or {}
+    guard = profile_of(claims).stopped_by(claims)
+    if guard is not None and guard.claim in text:
+        yield f"The condition keeps {guard.who} out: {guard.why}. Run the job again as an ordinary one."
+        return
+    if meant is not None and _admits(evidence, rules, condition.replace(text, meant)):
+        yield _with_condition(evidence, condition.replace(text, meant))
+        return
+    for side in sides:
+        value = side.value or ""
+        if not _PLAIN.fullmatch(value) or value in ("true", "false"):
+            continue
+        also = f"({text} || {side.text} == '{value}')"
+        for place in re.finditer(re.escape(text), condition):  # the part that decides is one of these
+            wider = condition[: place.start()] + also + condition[place.end() :]
+            if _admits(evidence, rules, wider):
+                yield _CHECK
+                yield _with_condition(evidence, wider)
+                return
+    yield "Compare this part with the token's claims. Run the job where it holds, or change the condition."
 
 
 def _manifest_rule(evidence: Evidence) -> Iterator[str]:
@@ -100,8 +166,8 @@ def _leaves(trace: tuple[SubExpression, ...], part: SubExpression | None) -> lis
     return list(found.values())
 
 
-def _with_condition(evidence: Evidence, condition: str | None) -> str:
-    return update_command(evidence, f"--attribute-condition={shlex.quote(condition) if condition else '…'}")
+def _with_condition(evidence: Evidence, condition: str) -> str:
+    return update_provider(evidence, attribute_condition=condition)
 
 
 def _why_false(text: str, sides: list[SubExpression]) -> tuple[str, str, str | None]:

@@ -68,7 +68,7 @@ def _account(evidence: Evidence, desired: Desired) -> Iterator[Finding]:
         for field, text, found in differences(account.fields, present):
             yield _differs("account", f"The account's {field.replace('_', ' ')}", _shown(text), _shown(found))
     if evidence.policy is not None:
-        bound = {member for each in evidence.policy if each.role == IMPERSONATION_ROLE and not each.conditional
+        bound = {member for each in evidence.policy if each.role == IMPERSONATION_ROLE and each.condition is None
                  for member in each.members}  # fmt: skip
         yield from _members("The account's policy", account.members, bound)
         pool = {member for each in evidence.policy for member in each.members if _is_ours(member, desired)}
@@ -84,7 +84,7 @@ def _roles(evidence: Evidence, desired: Desired) -> Iterator[Finding]:
     if policy is None or wanted is None:
         return
     holders = set(desired.members.get(evidence.identity or "", ())) | {f"serviceAccount:{evidence.account}"}
-    present = {(each.role, member) for each in policy if not each.conditional for member in each.members}
+    present = {(each.role, member) for each in policy if each.condition is None for member in each.members}
     for role in dict.fromkeys(each.role for each in wanted):
         due = [each.member for each in wanted if each.role == role and each.member in holders]
         yield from _members(f"{role} on {evidence.project}", due, {member for held, member in present if held == role})

@@ -1,17 +1,19 @@
 """What the doctor looks at."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
 
 from gcp_wif.credential_config import CredentialConfig
 from gcp_wif.desired import Desired
-from gcp_wif.federation import ProviderRules
+from gcp_wif.errors import GcpWifError
+from gcp_wif.federation import Binding, ProviderRules, Scope, Target
 from gcp_wif.manifest import Manifest
-from gcp_wif.names import PoolName, ProviderName, ServiceAccountEmail
-from gcp_wif.refusals import RefusalKind
+from gcp_wif.names import PoolId, PoolName, ProviderName, ServiceAccountEmail
+from gcp_wif.refusals import Parts, RefusalKind
 
-__all__ = ["MISSING", "Binding", "Document", "Evidence"]
+__all__ = ["ABOVE", "MISSING", "Binding", "Document", "Evidence"]
 
 
 class _Missing:
@@ -21,18 +23,13 @@ class _Missing:
         return "MISSING"
 
 
+ABOVE = "what is above the project"
+"""The name of the folders and the organisation, where nobody looked which there are."""
+
 MISSING = _Missing()
 
 Document = Mapping[str, Any] | _Missing | None
 """A REST resource, `MISSING`, or ``None`` where it was not seen."""
-
-
-class Binding(NamedTuple):
-    """One binding of an IAM policy."""
-
-    role: str
-    members: tuple[str, ...]
-    conditional: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,11 +48,21 @@ class Evidence:
         provider_state: the provider's.
         account_state: the service account's.
         policy: the account's policy.
-        project_policy: for direct federation, the project's policy.
-        project: that project.
-        other_providers: the pool's other providers.
+        project: the ID of the account's project; for direct federation, of that in which roles are granted.
+        project_policy: its policy.
+        above: the folders and the organisation above that project, with their policies.
+        roles: permissions of the roles that were read; ``None`` for one that Google did not show.
+        services: the APIs that were looked at in the pool's project, and whether each is on.
+        near_pool: where the pool does not exist, the ID of one that is named much alike.
+        near_account: likewise of the account.
+        siblings: the pool's other providers, as REST resources; deleted ones are not among them.
         refused: the row of Google's table that an error text was recognised as.
-        sentence: that text.
+        also: other rows that fit the text, the likelier first.
+        error: what else the text holds.
+        sentence: what it says, for a person.
+        exchange: what came of the job's own exchange; ``None`` where it was not tried, ``none`` without an answer.
+        proved: links that Google's answer shows to be fine.
+        unanswered: why there is no answer.
         disabled_api: what Google said of an API that is off.
         manifest: the manifest.
         desired: what it means in Google; there where ``manifest`` is.
@@ -79,9 +86,19 @@ class Evidence:
     policy: tuple[Binding, ...] | None = None
     project_policy: tuple[Binding, ...] | None = None
     project: str | None = None
-    other_providers: tuple[str, ...] = ()
+    above: tuple[Scope, ...] | None = None
+    roles: Mapping[str, Collection[str] | None] = field(default_factory=lambda: MappingProxyType({}))
+    services: Mapping[str, bool] | None = None
+    siblings: tuple[Mapping[str, Any], ...] = ()
+    near_pool: PoolId | None = None
+    near_account: ServiceAccountEmail | None = None
     refused: RefusalKind | None = None
+    also: tuple[RefusalKind, ...] = ()
+    error: Parts | None = None
     sentence: str | None = None
+    exchange: Literal["accepted", "refused", "none"] | None = None
+    proved: frozenset[str] = frozenset()
+    unanswered: GcpWifError | None = None
     disabled_api: str | None = None
     manifest: Manifest | None = None
     desired: Desired | None = None
@@ -98,6 +115,29 @@ class Evidence:
         if not isinstance(state, Mapping) or self.provider is None:
             return None
         return ProviderRules.from_rest(self.provider, state)
+
+    @property
+    def other_providers(self) -> tuple[str, ...]:
+        """The IDs of the pool's other providers."""
+        return tuple(str(each.get("name", "")).rpartition("/")[2] for each in self.siblings)
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """The policies that decide about the account, the nearest first; in direct federation, about the project."""
+        project = Scope(f"the project {self.project or 'of the account'}", self.project_policy)
+        above = (Scope(ABOVE, None),) if self.above is None else self.above
+        if self.direct:
+            return (project, *above)
+        return (Scope(f"the account {self.account or ''}".rstrip(), self.policy), project, *above)
+
+    @property
+    def target(self) -> Target | None:
+        """What is asked for, as conditions of bindings see it."""
+        if self.account is None:
+            return None
+        state = self.account_state if isinstance(self.account_state, Mapping) else {}
+        unique = state.get("uniqueId")
+        return Target.account(str(self.account), self.project, str(unique) if unique else None)
 
     @property
     def pool(self) -> PoolName | None:

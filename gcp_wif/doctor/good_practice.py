@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from gcp_wif.doctor.evidence import Binding, Evidence
+from gcp_wif.doctor.evidence import Evidence
 from gcp_wif.doctor.report import Finding
+from gcp_wif.federation import Binding
 from gcp_wif.federation.lint import is_multi_tenant
 from gcp_wif.issuers import profile_of_url, shared_tenant_claims
 from gcp_wif.names import Principal

@@ -73,7 +73,8 @@ class Report:
 
     Attributes:
         links: the chain.
-        findings: broken ones first, in the chain's order; then advice; then unknown ones.
+        findings: broken ones first, in the chain's order; then what is likely broken but was not all seen; then advice;
+            then what was not seen.
         claims: the token's claims, by name, as text.
         attributes: what the mapping makes of them.
         trace: the condition, taken apart.

@@ -4,25 +4,32 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcp_wif import secrets
 from gcp_wif.desired import account_resource, project_resource
 from gcp_wif.desired import from_manifest as from_desired
-from gcp_wif.doctor.evidence import MISSING, Binding, Document, Evidence
+from gcp_wif.doctor.condition import alike
+from gcp_wif.doctor.evidence import MISSING, Document, Evidence
 from gcp_wif.errors import InputError, from_outside
+from gcp_wif.federation import Binding, Scope, bindings_of
 from gcp_wif.files import read_bounded
 from gcp_wif.manifest import Manifest
-from gcp_wif.names import ProviderName, ServiceAccountEmail
-from gcp_wif.roles import IMPERSONATION_ROLE
+from gcp_wif.names import PoolId, ProviderName, ServiceAccountEmail
+from gcp_wif.roles import ACCESS_TOKEN, IMPERSONATION_ROLE, carries
 
 if TYPE_CHECKING:
     from gcp_wif.provisioning import Clients, RetryPolicy
 
 __all__ = ["from_files", "from_google", "from_manifest", "json_file", "policy_of"]
 
+EXCHANGE_APIS = ("sts.googleapis.com", "iamcredentials.googleapis.com")
+"""The APIs that a job's exchange itself goes through."""
+
 _MAX_BYTES = 5_000_000
+_MOST_ROLES = 50
 _POOL_NAME = re.compile(r"projects/[^/]+/locations/global/workloadIdentityPools/[^/]+")
 
 
@@ -32,11 +39,16 @@ def json_file(path: Path, origin: str, *, limit: int = _MAX_BYTES) -> dict[str, 
     Raises:
         InputError: WIF306 missing, WIF307 too large, WIF917 no JSON object.
     """
+    found: dict[str, Any] = _json_of(path, origin, (dict,), limit)
+    return found
+
+
+def _json_of(path: Path, origin: str, kinds: tuple[type, ...], limit: int = _MAX_BYTES) -> Any:
     try:
         found = json.loads(read_bounded(path, limit, origin=origin))
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict):
+    if not isinstance(found, kinds):
         raise InputError(f"{origin}: {path} holds no JSON object.", hint="Save it with --format=json.", code="WIF917")
     secrets.remember_in(found)
     return found
@@ -48,20 +60,42 @@ def policy_of(document: Mapping[str, Any], origin: str) -> tuple[Binding, ...]:
     Raises:
         InputError: WIF917 where it is none.
     """
-    bindings = document.get("bindings", [])
-    made = []
-    for each in bindings if isinstance(bindings, list) else [{}]:
-        members = each.get("members") if isinstance(each, dict) else None
-        if (
-            not isinstance(each, dict)
-            or not isinstance(members, list)
-            or not all(isinstance(member, str) for member in members)
-        ):
+    try:
+        return bindings_of(document)
+    except ValueError:
+        raise InputError(
+            f"{origin} is not an IAM policy.", hint="Save get-iam-policy --format=json.", code="WIF917"
+        ) from None
+
+
+def _policies_of(found: Any, origin: str) -> dict[str, Any]:
+    """The project's policy, and of what ``get-ancestors-iam-policy`` prints also those above it."""
+    if isinstance(found, dict):
+        return {"project_policy": policy_of(found, origin)}
+    changes: dict[str, Any] = {"project_policy": None, "above": ()}
+    for each in found:
+        if not isinstance(each, dict) or not isinstance(each.get("policy"), dict):
             raise InputError(
-                f"{origin} is not an IAM policy.", hint="Save get-iam-policy --format=json.", code="WIF917"
+                f"{origin} has no policies in it.",
+                hint="Save `gcloud projects get-ancestors-iam-policy PROJECT_ID --format=json`.",
+                code="WIF917",
             )
-        made.append(Binding(str(each.get("role", "")), tuple(members), bool(each.get("condition"))))
-    return tuple(made)
+        bindings = policy_of(each["policy"], origin)
+        if each.get("type") == "project":
+            changes["project_policy"] = bindings
+        else:
+            changes["above"] += (Scope(f"the {each.get('type')} {each.get('id')}", bindings),)
+    return changes
+
+
+def _roles_of(path: Path) -> dict[str, Any]:
+    found = json_file(path, "--role-file")
+    permissions = found.get("includedPermissions", [])
+    if not isinstance(found.get("name"), str) or not isinstance(permissions, list):
+        raise InputError(
+            "--role-file does not hold a role.", hint="Save `gcloud iam roles describe … --format=json`.", code="WIF917"
+        )
+    return {"roles": {found["name"]: frozenset(map(str, permissions))}}
 
 
 def from_manifest(evidence: Evidence, manifest: Manifest, identity: str | None) -> Evidence:
@@ -85,7 +119,8 @@ def from_manifest(evidence: Evidence, manifest: Manifest, identity: str | None) 
         provider_state={"name": str(desired.provider), "state": "ACTIVE", **desired.provider_document},
         account_state={"email": account.email, **_shown_names(account.fields)} if account and account.create else None,
         policy=(Binding(IMPERSONATION_ROLE, account.members),) if account else None,
-        project_policy=tuple(Binding(role, members) for role in roles) if roles is not None else None,
+        project_policy=tuple(Binding(role, members) for role in roles or ()) if chosen else None,
+        above=(),
     )
 
 
@@ -95,7 +130,7 @@ def _shown_names(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def from_files(evidence: Evidence, files: Mapping[str, Path]) -> Evidence:
-    """What gcloud printed into ``provider``, ``pool``, ``account``, ``policy`` and ``project_policy``.
+    """What gcloud printed into ``provider``, ``pool``, ``account``, ``policy``, ``project_policy`` and ``role``.
 
     What is Google's ends what the manifest would make: the rest is unseen then, not fine.
 
@@ -131,16 +166,21 @@ def from_files(evidence: Evidence, files: Mapping[str, Path]) -> Evidence:
         changes["account_state"] = found
         if evidence.account is None and not evidence.direct:
             changes["account"] = ServiceAccountEmail.parse(found["email"], origin="--account-file")
-    for name in ("policy", "project_policy"):
-        if name in files:
-            origin = f"--{name.replace('_', '-')}-file"
-            changes[name] = policy_of(json_file(files[name], origin), origin)
+        if evidence.project is None and isinstance(found.get("projectId"), str):
+            changes["project"] = found["projectId"]
+    if "policy" in files:
+        changes["policy"] = policy_of(json_file(files["policy"], "--policy-file"), "--policy-file")
+    if "project_policy" in files:
+        origin = "--project-policy-file"
+        changes |= _policies_of(_json_of(files["project_policy"], origin, (dict, list)), origin)
+    if "role" in files:
+        changes |= _roles_of(files["role"])
     return replace(evidence, **{"deployed": True, **changes})
 
 
 def _nothing_planned() -> dict[str, Any]:
     """Every state unseen."""
-    states = ("pool_state", "provider_state", "account_state", "policy", "project_policy")
+    states = ("pool_state", "provider_state", "account_state", "policy", "project_policy", "above")
     return dict.fromkeys(states) | {"deployed": True}
 
 
@@ -190,11 +230,22 @@ def from_google(evidence: Evidence, clients: "Clients", retry_policy: "RetryPoli
         changes["provider_state"] = _seen(lambda: clients.get(str(name)), retry_policy, disabled)
         listed = _seen(lambda: {"found": list(clients.list_providers(str(name.pool)))}, retry_policy, disabled)
         if isinstance(listed, Mapping):
-            changes["other_providers"] = tuple(
-                each["name"].rpartition("/")[2]
+            changes["siblings"] = tuple(
+                each
                 for each in listed["found"]
                 if not each["name"].endswith(f"/{name.provider_id}") and each.get("state") != "DELETED"
             )
+        if changes["pool_state"] is MISSING:
+            found = _seen(
+                lambda: {"found": [each["name"] for each in clients.list_pools(str(name.project_number))]},
+                retry_policy,
+                disabled,
+            )
+            ids = [each.rpartition("/")[2] for each in found["found"]] if isinstance(found, Mapping) else []
+            near = alike(name.pool_id, ids)
+            changes["near_pool"] = PoolId(near) if near else None
+        changes["services"] = _services(clients, str(name.project_number), retry_policy)
+    project = evidence.project
     if evidence.account is not None:
         email = ServiceAccountEmail(evidence.account)
         resource = account_resource(email, email.project_id)
@@ -202,19 +253,70 @@ def from_google(evidence: Evidence, clients: "Clients", retry_policy: "RetryPoli
         def account() -> dict[str, Any]:
             found = clients.get_account(resource)
             names = {"displayName": found.display_name, "description": found.description}
-            return {"email": found.email, "disabled": found.disabled, **names}
+            ids = {"uniqueId": found.unique_id, "projectId": found.project_id}
+            return {"email": found.email, "disabled": found.disabled, **names, **ids}
 
-        changes["account_state"] = _seen(account, retry_policy, disabled)
+        changes["account_state"] = state = _seen(account, retry_policy, disabled)
+        if project is None and isinstance(state, Mapping):  # its email does not tell
+            changes["project"] = project = state["projectId"]
+        if state is MISSING and project is not None:
+            near = alike(email, _emails(clients, project, retry_policy))
+            changes["near_account"] = ServiceAccountEmail(near) if near else None
         policy = _seen(lambda: _policy_document(clients.get_policy(resource)), retry_policy, disabled)
         changes["policy"] = policy_of(policy, resource) if isinstance(policy, Mapping) else None
-    granted = evidence.desired.project_grants if evidence.desired else {}
-    if evidence.project is not None and (evidence.direct or evidence.project in granted):
-        project = project_resource(evidence.project)
-        found = _seen(lambda: _policy_document(clients.get_policy(project)), retry_policy, disabled)
-        changes["project_policy"] = policy_of(found, project) if isinstance(found, Mapping) else None
+    if project is not None:
+        resource = project_resource(project)
+        found = _seen(lambda: _policy_document(clients.get_policy(resource)), retry_policy, [])
+        changes["project_policy"] = policy_of(found, resource) if isinstance(found, Mapping) else None
+        changes["above"] = _above(clients, project, retry_policy)
     if disabled:
         changes["disabled_api"] = disabled[0]
-    return replace(evidence, **changes)
+    seen = replace(evidence, **changes)
+    return replace(seen, roles=_roles_read(seen, clients, retry_policy))
+
+
+def _emails(clients: "Clients", project: str, retry_policy: "RetryPolicy") -> list[str]:
+    found = _seen(lambda: {"found": [each.email for each in clients.list_accounts(project)]}, retry_policy, [])
+    return found["found"] if isinstance(found, Mapping) else []
+
+
+def _services(clients: "Clients", project: str, retry_policy: "RetryPolicy") -> dict[str, bool] | None:
+    """Whether the APIs of the exchange are on; ``None`` without the right to see it."""
+    found = _seen(lambda: {"found": clients.services(project, EXCHANGE_APIS)}, retry_policy, [])
+    return found["found"] if isinstance(found, Mapping) else None
+
+
+def _above(clients: "Clients", project: str, retry_policy: "RetryPolicy") -> tuple[Scope, ...] | None:
+    """The folders and the organisation above a project; ``None`` without the right to see which there are."""
+    nodes = _seen(lambda: {"found": clients.ancestors(project)}, retry_policy, [])
+    if not isinstance(nodes, Mapping):
+        return None
+    found = []
+    for node in nodes["found"]:
+        policy = _seen(partial(clients.get_node_policy, node), retry_policy, [])
+        name = f"the {node.replace('s/', ' ')}"
+        found.append(Scope(name, policy_of(policy, name) if isinstance(policy, Mapping) else None))
+    return tuple(found)
+
+
+def _roles_read(
+    evidence: Evidence, clients: "Clients", retry_policy: "RetryPolicy"
+) -> dict[str, frozenset[str] | None]:
+    """What the roles carry that principals of the pool hold, and of which nothing is known without asking."""
+    wanted: dict[str, None] = {}
+    for scope in evidence.scopes:
+        for binding in scope.bindings or ():
+            ours = any("/workloadIdentityPools/" in member for member in binding.members)
+            if ours and carries(binding.role, ACCESS_TOKEN) is None:
+                wanted[binding.role] = None
+    found: dict[str, frozenset[str] | None] = {}
+    for role in list(wanted)[:_MOST_ROLES]:
+        answer = _seen(partial(clients.get, role), retry_policy, [])
+        if answer is MISSING:
+            found[role] = frozenset()  # a role that was deleted grants nothing
+        elif isinstance(answer, Mapping):
+            found[role] = frozenset(answer.get("includedPermissions", []))
+    return found
 
 
 def _seen(read: Callable[[], dict[str, Any]], retry_policy: "RetryPolicy", disabled: list[str]) -> Document:
@@ -249,7 +351,9 @@ def _policy_document(policy: Any) -> dict[str, Any]:
             {
                 "role": binding.role,
                 "members": list(binding.members),
-                "condition": binding.condition.expression if binding.HasField("condition") else None,
+                **(
+                    {"condition": {"expression": binding.condition.expression}} if binding.HasField("condition") else {}
+                ),
             }
             for binding in policy.bindings
         ]

@@ -16,6 +16,7 @@ MAX_MAPPED_BYTES = 8 * 1024
 """Google's limit for all mapped values together, in UTF-8 bytes."""
 
 _SUBJECT, _GROUPS = "google.subject", "google.groups"
+_UNSET = "it is not set: its expression reads a claim that is absent"
 
 
 class _Refused(Exception):  # noqa: N818 - not an error: it ends the chain
@@ -38,6 +39,9 @@ def evaluate(claims: Mapping[str, Any], rules: ProviderRules) -> Decision:
     try:
         for target, expression in rules.attribute_mapping.items():
             value = _mapped(target, expression, claims)
+            if value is None:
+                steps.append(Step(f"mapping:{target}", ok=True, expected=expression, detail=_UNSET))
+                continue
             steps.append(Step(f"mapping:{target}", ok=True, expected=expression, found=_shown(value)))
             if target.startswith("attribute."):
                 if value:
@@ -45,8 +49,10 @@ def evaluate(claims: Mapping[str, Any], rules: ProviderRules) -> Decision:
             else:
                 google[target.removeprefix("google.")] = value
         steps.extend(_sizes(google, attributes))
+        # A token without `sub` is refused by a condition on `sub` before the missing subject is (observed once).
         if rules.attribute_condition:
             steps.append(_condition(rules.attribute_condition, claims, google, attributes))
+        _require_subject(google, rules.attribute_mapping.get(_SUBJECT))
     except _Refused as refused:
         return Decision((*steps, refused.step), MappingProxyType(google), MappingProxyType(attributes))
     return Decision(
@@ -58,43 +64,36 @@ def evaluate(claims: Mapping[str, Any], rules: ProviderRules) -> Decision:
 
 
 def _mapped(target: str, expression: str, claims: Mapping[str, Any]) -> Any:
-    """One mapped value: a string, or for ``google.groups`` a list of strings.
+    """One mapped value: a string, or for ``google.groups`` a list of strings; ``None`` where it is not set.
 
-    How Google treats an absent claim is not documented; that it refuses the token is assumed. For ``google.subject``
-    it has a sentence of its own.
+    How Google treats an absent claim is not documented. Public blueprints map claims that their own workflows do not
+    send, and work: so the attribute is not set (a strong hint). ``google.subject`` must be set.
     """
-    kind = RefusalKind.SUBJECT_UNMAPPED if target == _SUBJECT else RefusalKind.MAPPING_FAILED
+    kind = RefusalKind.SUBJECT_UNMAPPED if target == _SUBJECT else RefusalKind.MAPPING_FAILED  # of an expression
 
     def refused(detail: str, found: str | None = None) -> _Refused:
-        return _Refused(Step(f"mapping:{target}", False, expression, found, detail, Refusal.of(kind)))
+        refusal = Refusal.of(RefusalKind.ATTRIBUTE_TYPE, attribute=target) if found is not None else Refusal.of(kind)
+        return _Refused(Step(f"mapping:{target}", False, expression, found, detail, refusal))
 
     try:
         value = compile_expression(expression, ("assertion",)).evaluate(assertion=claims)
     except ExpressionError as error:
+        if error.absent:
+            return None
         raise refused(error.message) from None
     if target == _GROUPS and isinstance(value, list):
         if all(isinstance(each, str) for each in value):
             return value
         raise refused("google.groups must be a list of strings", _shown(value))
-    if not isinstance(value, str):  # that Google converts nothing is assumed
+    if not isinstance(value, str):
         raise refused("the value is not a string", _shown(value))
     if target == _SUBJECT and not value:
-        raise refused("the value is empty", "")
+        return None
     return [value] if target == _GROUPS else value
 
 
 def _sizes(google: Mapping[str, Any], attributes: Mapping[str, str]) -> list[Step]:
-    subject = str(google.get("subject", ""))
-    if not subject:
-        raise _Refused(
-            Step(
-                f"mapping:{_SUBJECT}",
-                ok=False,
-                detail="it is not mapped",
-                refusal=Refusal.of(RefusalKind.SUBJECT_UNMAPPED),
-            )
-        )
-    size = len(subject.encode())
+    size = len(str(google.get("subject", "")).encode())
     if size > MAX_SUBJECT_BYTES:
         refusal = Refusal.of(RefusalKind.SUBJECT_TOO_LONG)
         limit = f"at most {MAX_SUBJECT_BYTES} bytes"
@@ -110,6 +109,13 @@ def _sizes(google: Mapping[str, Any], attributes: Mapping[str, str]) -> list[Ste
         Step("subject-size", ok=True, expected=f"at most {MAX_SUBJECT_BYTES} bytes", found=f"{size} bytes"),
         Step("size", ok=True, expected=f"at most {MAX_MAPPED_BYTES} bytes", found=f"{total} bytes"),
     ]
+
+
+def _require_subject(google: Mapping[str, Any], expression: str | None) -> None:
+    if not google.get("subject"):
+        detail = "it is not mapped" if expression is None else "its value is empty, or reads a claim that is absent"
+        refusal = Refusal.of(RefusalKind.SUBJECT_UNMAPPED)
+        raise _Refused(Step(f"mapping:{_SUBJECT}", False, expression, None, detail, refusal))
 
 
 def _condition(

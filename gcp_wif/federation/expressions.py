@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gcp_wif.cel_pieces import pieces
 from gcp_wif.errors import MissingExtraError
 from gcp_wif.limits import MAX_CONDITION
 
@@ -26,7 +27,6 @@ __all__ = [
     "ExpressionError",
     "compile_expression",
     "extract",
-    "pieces",
 ]
 
 _MAX_RESULT = 64 * 1024
@@ -37,13 +37,7 @@ _MAX_ITERATIONS = 10_000  # the evaluator's own budget, observed
 _MAX_WORK = 32 * 1024 * 1024
 _MACROS = ("map", "filter", "all", "exists", "exists_one", "existsOne")
 _LOWER = frozenset(["&&", "||", "?", ":", "==", "!=", "<=", ">=", "<", ">", "in"])
-_PIECE = re.compile(
-    r"""//[^\n]*"""  # a comment
-    r"""|(?:[bB]?[rR])(?:'{3}.*?'{3}|"{3}.*?"{3}|'[^'\n]*'|"[^"\n]*")"""  # raw: a backslash stands for itself
-    r"""|[bB]?(?:'{3}(?:\\.|[^\\])*?'{3}|"{3}(?:\\.|[^\\])*?"{3}|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")"""
-    r"""|\w+|\|\||&&|[=!<>]=|.""",
-    re.DOTALL,
-)
+_ABSENT = "NOT_FOUND: Key not found in map"  # the evaluator's words (observed with cel-expr-python 0.1.3)
 _COLUMN = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _spent: ContextVar[list[int] | None] = ContextVar("_spent", default=None)
 
@@ -54,12 +48,14 @@ class ExpressionError(Exception):
     Args:
         message: why, in the evaluator's words.
         column: where, counted from 1; ``None`` where it is not about a place.
+        absent: whether a key is not there that the expression reads.
     """
 
-    def __init__(self, message: str, column: int | None = None) -> None:
+    def __init__(self, message: str, column: int | None = None, *, absent: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.column = column
+        self.absent = absent
 
 
 class Compiled(NamedTuple):
@@ -68,7 +64,12 @@ class Compiled(NamedTuple):
     text: str
     program: "cel.Expression"
 
-    def evaluate(self, **variables: Mapping[str, Any]) -> Any:
+    @property
+    def may_be_bool(self) -> bool:
+        """Whether its value can be true or false, as far as that shows before an evaluation."""
+        return self.program.return_type().name() in ("BOOL", "DYN")
+
+    def evaluate(self, **variables: Any) -> Any:
         """The value for ``variables``: plain Python data.
 
         Raises:
@@ -80,7 +81,8 @@ class Compiled(NamedTuple):
         try:
             value = self.program.eval(data=variables)
             if value.type().name() == "ERROR":
-                raise ExpressionError(str(value.value()))
+                message = str(value.value())
+                raise ExpressionError(message, absent=message.startswith(_ABSENT))
             return value.plain_value()
         except (RuntimeError, ValueError, TypeError, OverflowError) as error:
             raise ExpressionError(str(error).splitlines()[0] if str(error) else type(error).__name__) from None
@@ -109,11 +111,6 @@ def extract(value: str, template: str) -> str:
         return value[begin:]
     end = value.find(suffix, begin)
     return "" if end < 0 else value[begin:end]
-
-
-def pieces(text: str) -> list[str]:
-    """The expression in pieces: string literals and comments whole, words, the operators of two signs, single signs."""
-    return _PIECE.findall(text)
 
 
 def _split(value: str, separator: str) -> list[str]:
@@ -156,7 +153,8 @@ def _environment(names: tuple[str, ...]) -> "cel.Env":
         return cel.Overload(f"{name}_{overload}", result, parameters, True, function)
 
     return cel.NewEnv(
-        variables={name: cel.Type.Map(string, cel.Type.DYN) for name in names},
+        # A name with a dot in it is a moment, such as `request.time`; any other is an object.
+        variables={name: cel.Type.TIMESTAMP if "." in name else cel.Type.Map(string, cel.Type.DYN) for name in names},
         functions=[
             cel.FunctionDecl("extract", [member("extract", "string", [string, string], string, extract)]),
             cel.FunctionDecl("split", [member("split", "string", [string, string], cel.Type.List(string), _split)]),

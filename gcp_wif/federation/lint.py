@@ -15,6 +15,9 @@ __all__ = ["MAX_ATTRIBUTES", "ProviderProblem", "is_multi_tenant", "lint_provide
 MAX_ATTRIBUTES = 50
 """Google's limit for custom attributes."""
 
+_BAD_ISSUER = "Invalid OIDC issuer URI."
+"""What Google says of an issuer without a scheme, and nothing more (one dated observation)."""
+
 _KEY = re.compile(r"google\.(subject|groups|display_name|profile_photo|posix_username)|attribute\.[a-z0-9_]{1,100}")
 
 
@@ -48,7 +51,7 @@ def lint_provider(mapping: Mapping[str, str], condition: str | None, issuer: str
                 ProviderProblem("attributeCondition", f"The attribute condition exceeds {MAX_CONDITION} characters.")
             )
         else:
-            problems += _compiles("attributeCondition", condition, ("assertion", "google", "attribute"))
+            problems += _compiles("attributeCondition", condition, ("assertion", "google", "attribute"), boolean=True)
     if is_multi_tenant(issuer) and not (condition and re.search(r"\b(assertion|google|attribute)\b", condition)):
         problems.append(ProviderProblem("attributeCondition", Refusal.of(RefusalKind.CONDITION_REQUIRED).description))
     return tuple(problems)
@@ -60,12 +63,15 @@ def is_multi_tenant(issuer: str) -> bool:
 
 
 def _issuer(issuer: str) -> list[ProviderProblem]:
+    """An issuer is an https URL with a host, and without query, fragment (OpenID Connect Core, 1.2) or userinfo."""
     try:
         parts = urlsplit(issuer)
-        host = parts.hostname
+        host, user = parts.hostname, parts.username
     except ValueError:
-        host = None
-    if host is None or parts.scheme != "https":
+        return [ProviderProblem("oidc.issuerUri", _BAD_ISSUER)]
+    if not parts.scheme or host is None or user is not None or "?" in issuer or "#" in issuer:
+        return [ProviderProblem("oidc.issuerUri", _BAD_ISSUER)]
+    if parts.scheme != "https":
         return [ProviderProblem("oidc.issuerUri", Refusal.of(RefusalKind.ISSUER_NOT_HTTPS).description)]
     return []
 
@@ -89,9 +95,11 @@ def _mapping(mapping: Mapping[str, str]) -> list[ProviderProblem]:
     return problems
 
 
-def _compiles(field: str, expression: str, names: tuple[str, ...]) -> list[ProviderProblem]:
+def _compiles(field: str, expression: str, names: tuple[str, ...], *, boolean: bool = False) -> list[ProviderProblem]:
     try:
-        compile_expression(expression, names)
+        compiled = compile_expression(expression, names)
     except ExpressionError as error:
         return [ProviderProblem(field, f"Error parsing CEL expression: {error.message}", error.column)]
+    if boolean and not compiled.may_be_bool:
+        return [ProviderProblem(field, "The attribute condition must evaluate to a boolean.")]
     return []

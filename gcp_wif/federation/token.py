@@ -9,13 +9,19 @@ from typing import Any
 from gcp_wif.federation.decision import ProviderRules, Step
 from gcp_wif.refusals import Refusal, RefusalKind
 
-__all__ = ["ALGORITHMS", "MAX_AGE_SECONDS", "check_token"]
+__all__ = ["ALGORITHMS", "MAX_AGE_SECONDS", "MAX_SPAN_SECONDS", "SKEW_SECONDS", "check_token"]
 
 ALGORITHMS = ("RS256", "ES256")
 """The signature algorithms that Google accepts (Google, OIDC provider requirements)."""
 
 MAX_AGE_SECONDS = 24 * 3600
 """``iat`` may be at most this old (Google, OIDC token requirements)."""
+
+MAX_SPAN_SECONDS = 48 * 3600
+"""``exp`` must be "less than 48 hours after iat" (Google, STS v1 reference)."""
+
+SKEW_SECONDS = 60
+"""How far clocks may differ: ``iat`` 60 s ahead and ``exp`` 59 s ago were accepted (one dated observation)."""
 
 
 def check_token(
@@ -44,7 +50,10 @@ def _steps(header: Mapping[str, Any], claims: Mapping[str, Any], rules: Provider
         issuer == rules.issuer,
         rules.issuer,
         _text(issuer),
-        Refusal.of(RefusalKind.ISSUER_MISMATCH, found=_text(issuer), expected=rules.issuer),
+        # "null" and, below, "[]" for a claim that is absent (one dated observation).
+        Refusal.of(
+            RefusalKind.ISSUER_MISMATCH, found="null" if issuer is None else _text(issuer), expected=rules.issuer
+        ),
     )
     algorithm, key = header.get("alg"), header.get("kid")
     # Google documents that `kid` is required and both algorithms; the sentence for their absence is assumed.
@@ -62,7 +71,10 @@ def _steps(header: Mapping[str, Any], claims: Mapping[str, Any], rules: Provider
         any(isinstance(each, str) and each in rules.expected_audiences for each in found),
         " or ".join(rules.expected_audiences),
         ", ".join(_text(each) for each in found),
-        Refusal.of(RefusalKind.AUDIENCE_MISMATCH, found=", ".join(_text(each) for each in found)),
+        Refusal.of(
+            RefusalKind.AUDIENCE_MISMATCH,
+            found="" if audience is None else ", ".join(_text(each) for each in found),
+        ),
     )
     yield _time(claims, now)
 
@@ -70,19 +82,21 @@ def _steps(header: Mapping[str, Any], claims: Mapping[str, Any], rules: Provider
 def _time(claims: Mapping[str, Any], now: float) -> Step:
     issued, expires = _number(claims.get("iat")), _number(claims.get("exp"))
     not_before = _number(claims.get("nbf"))
-    refusal = Refusal.of(RefusalKind.TOKEN_STALE, issued_at=str(int(issued)) if issued is not None else "0")
-    expected = f"iat <= {int(now)} < exp"
+    refusal = Refusal.of(RefusalKind.TOKEN_STALE, issued_at=str(int(issued)) if issued is not None else "null")
+    expected = f"iat <= {int(now)} < exp, give or take {SKEW_SECONDS} s"
     found = f"iat {_text(claims.get('iat'))}, exp {_text(claims.get('exp'))}"
     detail = None
     if issued is None or expires is None:
         detail = "iat or exp is missing or is not a number"
-    elif issued > now:
+    elif issued > now + SKEW_SECONDS:
         detail = "iat is in the future"
     elif now - issued > MAX_AGE_SECONDS:
         detail = "iat is over 24 hours ago"
-    elif expires <= now:
+    elif expires <= now - SKEW_SECONDS:
         detail = "it has expired"
-    elif not_before is not None and not_before > now:
+    elif expires - issued >= MAX_SPAN_SECONDS:
+        detail = "exp is 48 hours or more after iat"
+    elif not_before is not None and not_before > now + SKEW_SECONDS:
         detail = "nbf is in the future"
     return Step("time", detail is None, expected, found, detail, refusal if detail else None)
 

@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from gcp_wif.federation.expressions import ExpressionError, compile_expression, pieces
+from gcp_wif.cel_pieces import pieces
+from gcp_wif.federation.expressions import ExpressionError, compile_expression
 
 __all__ = ["SubExpression", "trace_condition"]
 
 _MOST_PARTS = 200
 _DEEPEST = 12
 _VARIABLES = ("assertion", "google", "attribute")
+_MACROS = ("map", "filter", "all", "exists", "exists_one", "has")
 _COMPARISONS = ("==", "!=", "<=", ">=", "<", ">", "in")
 
 
@@ -75,7 +77,7 @@ def _parts(text: str, depth: int) -> Iterator[tuple[str, int]]:
     if not sides and text.startswith("!"):
         yield from _parts(_unwrapped(text[1:].strip()), depth + 1)
         return
-    for side in sides:
+    for side in sides or _operands_of_call(text):
         if not _is_literal(side) and side not in _VARIABLES:  # all claims at once say nothing
             yield side, depth + 1
 
@@ -122,6 +124,29 @@ def _sides(text: str) -> list[str]:
     if found is None:
         return []
     return [side for side in ("".join(signs[:found]).strip(), "".join(signs[found + 1 :]).strip()) if side]
+
+
+def _operands_of_call(text: str) -> list[str]:
+    """Receiver and arguments of ``RECEIVER.name(ARGUMENTS)``; of a macro the receiver alone."""
+    signs = pieces(text)
+    if not signs or signs[-1] != ")":
+        return []
+    level = 0
+    for index in range(len(signs) - 1, 0, -1):
+        level += (signs[index] in (")", "]", "}")) - (signs[index] in ("(", "[", "{"))
+        if level == 0:
+            break
+    else:
+        return []
+    named = index >= 1 and signs[index - 1].isidentifier()
+    if signs[index] != "(" or not named:
+        return []
+    method = index >= 3 and signs[index - 2] == "."
+    receiver = ["".join(signs[: index - 2]).strip()] if method else []
+    if signs[index - 1] in _MACROS:
+        return receiver
+    arguments = _split("".join(signs[index + 1 : -1]).strip(), ",")
+    return [each for each in (*receiver, *arguments) if each]
 
 
 def _is_literal(text: str) -> bool:

@@ -17,16 +17,18 @@ from gcp_wif.files.folders import Roots, open_folder
 from gcp_wif.files.new import write_new
 from gcp_wif.files.private import check_destination, write_private
 from gcp_wif.files.reading import read_bounded
-from gcp_wif.files.receipt import Fact, open_receipt, real_path, sha256
+from gcp_wif.files.receipt import Fact, named_project, open_receipt, real_path, sha256
 from gcp_wif.files.removal import Removal, remove_proven
-from gcp_wif.files.shared import edit_shared
+from gcp_wif.files.shared import check_shared, edit_shared
 
 __all__ = [
     "Fact",
     "Removal",
     "Roots",
     "check_destination",
+    "check_shared",
     "edit_shared",
+    "named_project",
     "open_folder",
     "open_receipt",
     "read_bounded",

@@ -33,29 +33,45 @@ def check_destination(path: Path, roots: Roots, *, origin: str) -> None:
             check_replaceable(folder, path, origin=origin)
         if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder):
             names = path.parent.parts
-            raise _not_writable(folder, Path(*names[: len(names) - len(missing)]), path, origin)
+            named = Path(*names[: len(names) - len(missing)])
+            raise _not_writable(folder, named, path, origin, _instead(path, roots))
     finally:
         os.close(folder)
 
 
-def _not_writable(folder: int, named: Path, path: Path, origin: str) -> InputError:
+def _instead(path: Path, roots: Roots) -> str:
+    """What to do about a folder that cannot be written."""
+    if roots.home and path.is_relative_to(roots.home):
+        return (
+            "HOME leads there. Name other paths, with --output-file and --credential-source-file, or give this step a "
+            'HOME of its own:  export HOME="$(mktemp -d)"'
+        )
+    return "Choose a folder of the job's own, such as one below $HOME."
+
+
+def _not_writable(folder: int, named: Path, path: Path, origin: str, hint: str) -> InputError:
     if os.fstatvfs(folder).f_flag & os.ST_RDONLY:
         return InputError(
             f"{origin}: {named} is on a read-only file system, so {path} cannot be written.",
-            hint="Choose a folder of the job's own, such as one below $HOME.",
+            hint=hint,
             code="WIF303",
         )
     found = os.fstat(folder)
     return InputError(
         f"{origin}: {named} is not writable by this user, so {path} cannot be written. It belongs to "
         f"{owner_name(found.st_uid)} (mode {found.st_mode & 0o7777:04o}), and {this_user()}.",
-        hint="Choose a folder of the job's own, such as one below $HOME.",
+        hint=hint,
         code="WIF303",
     )
 
 
 def write_private(
-    files: Mapping[Path, bytes], roots: Roots, *, receipt_for: Path | None = None, growing: Container[Path] = ()
+    files: Mapping[Path, bytes],
+    roots: Roots,
+    *,
+    receipt_for: Path | None = None,
+    growing: Container[Path] = (),
+    project: str | None = None,
 ) -> tuple[str, ...]:
     """Write all ``files`` with mode 0600, whole, or leave every earlier one as it was.
 
@@ -69,6 +85,7 @@ def write_private(
             which `logout` knows them again, and runs that write such files replace them one run after another, so that
             the files of two runs are never mixed. ``None`` for files that stay.
         growing: those that somebody appends to later: what is written now proves which file it is.
+        project: the project ID that the login names, entered with that config.
 
     Returns:
         Warnings: why there is no receipt.
@@ -90,7 +107,7 @@ def write_private(
         warnings: tuple[str, ...] = ()
         if receipt_for is not None:
             contents = [(each, files[each.path]) for each in ready]
-            warnings = stack.enter_context(recorded(contents, receipt_for, roots, growing))
+            warnings = stack.enter_context(recorded(contents, receipt_for, roots, growing, project=project))
         stack.enter_context(_all_or_none(ready))
         for each in ready:
             try:

@@ -28,7 +28,17 @@ from gcp_wif.files.problems import os_problem, owner_name, this_user
 from gcp_wif.files.reading import read_up_to
 from gcp_wif.files.staging import Staged, staged
 
-__all__ = ["RECEIPT_NAME", "Fact", "Receipt", "open_receipt", "pause_until", "real_path", "recorded", "sha256"]
+__all__ = [
+    "RECEIPT_NAME",
+    "Fact",
+    "Receipt",
+    "named_project",
+    "open_receipt",
+    "pause_until",
+    "real_path",
+    "recorded",
+    "sha256",
+]
 
 RECEIPT_NAME = ".gcp-wif-receipt.json"
 
@@ -47,6 +57,7 @@ class Fact(NamedTuple):
         inode: its number in its file system.
         sha256: of its content, in hexadecimal.
         size: how many bytes at its beginning that is of, for a file that grows; ``None`` for all of it.
+        project: with a credential config, the project ID that its login named; else ``None``.
     """
 
     path: str
@@ -54,6 +65,7 @@ class Fact(NamedTuple):
     inode: int
     sha256: str
     size: int | None = None
+    project: str | None = None
 
 
 def sha256(data: bytes) -> str:
@@ -125,9 +137,31 @@ def open_receipt(roots: Roots, *, make: bool) -> Iterator[Receipt | None]:
         yield None if descriptor is None else Receipt(path, folder, _read(descriptor, path), held)
 
 
+def named_project(config: Path, roots: Roots) -> str | None:
+    """The project ID that the login of this very config named; ``None`` where it named none, or nothing proves it.
+
+    Raises:
+        InputError: WIF305 where another run has held the receipt for too long.
+    """
+    path = real_path(config)
+    try:
+        with open_receipt(roots, make=False) as receipt:
+            facts = receipt.facts if receipt else ()
+    except InputError as error:
+        if error.code not in _NO_RECEIPT:
+            raise
+        return None
+    return next((fact.project for fact in reversed(facts) if fact.path == path and _still_there(fact)), None)
+
+
 @contextlib.contextmanager
 def recorded(
-    files: list[tuple[Staged, bytes]], config: Path, roots: Roots, growing: Container[Path] = ()
+    files: list[tuple[Staged, bytes]],
+    config: Path,
+    roots: Roots,
+    growing: Container[Path] = (),
+    *,
+    project: str | None = None,
 ) -> Iterator[tuple[str, ...]]:
     """Enter ``files`` in the receipt and hold its lock; taken out again if what follows fails.
 
@@ -141,10 +175,11 @@ def recorded(
         InputError: WIF304, WIF305.
     """
     owner = real_path(config)
-    new = []
+    new: list[Fact] = []
     for file, data in files:
         size = len(data) if file.path in growing else None
         new.append(Fact(real_path(file.path), owner, os.fstat(file.descriptor).st_ino, sha256(data), size))
+    new = [fact._replace(project=project) if fact.path == owner else fact for fact in new]
     with contextlib.ExitStack() as held:
         try:
             receipt = held.enter_context(open_receipt(roots, make=True))
@@ -237,7 +272,8 @@ def pause_until(deadline: float, path: Path) -> None:
 
 
 def _text(facts: tuple[Fact, ...]) -> bytes:
-    return json.dumps({"version": 1, "files": [fact._asdict() for fact in facts]}, indent=1).encode() + b"\n"
+    entries = [{name: value for name, value in fact._asdict().items() if value is not None} for fact in facts]
+    return json.dumps({"version": 1, "files": entries}, indent=1).encode() + b"\n"
 
 
 def _read(descriptor: int, path: Path) -> tuple[Fact, ...]:
@@ -263,12 +299,16 @@ def _parsed(data: bytes) -> tuple[Fact, ...]:
     return tuple(_fact(**entry) for entry in document["files"])
 
 
-def _fact(path: object, config: object, inode: object, sha256: object, size: object = None) -> Fact:
+def _fact(
+    path: object, config: object, inode: object, sha256: object, size: object = None, project: object = None
+) -> Fact:
     if not (isinstance(path, str) and isinstance(config, str) and isinstance(sha256, str) and type(inode) is int):
+        raise TypeError
+    if project is not None and not isinstance(project, str):
         raise TypeError
     if size is not None and (not isinstance(size, int) or size < 1):
         raise TypeError
     if not path.startswith("/") or "\0" in path or not _HASH.fullmatch(sha256):
         raise ValueError
     os.fsencode(path)  # ValueError where no file can have this name
-    return Fact(path, config, inode, sha256, size)
+    return Fact(path, config, inode, sha256, size, project)

@@ -1,6 +1,7 @@
 """Files that other programs write too: those that a job's next steps read."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -16,11 +17,58 @@ from gcp_wif.files.reading import read_up_to
 from gcp_wif.files.receipt import pause_until
 from gcp_wif.files.staging import staged
 
-__all__ = ["edit_shared"]
+__all__ = ["check_shared", "edit_shared"]
+
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def check_shared(path: Path, *, origin: str) -> None:
+    """Refuse a file that `edit_shared` could not change or make, before anything else is done.
+
+    Args:
+        path: the file.
+        origin: the flag or purpose that named it, for messages.
+
+    Raises:
+        InputError: WIF301, WIF303.
+    """
+    try:
+        try:
+            _check_regular(os.stat(path), path, origin)  # noqa: PTH116 - opening a device may already do something
+        except FileNotFoundError:
+            _check_makeable(Path(os.path.realpath(path)))
+        else:
+            os.close(os.open(path, _FLAGS))
+    except OSError as error:
+        culprit = path if os.path.lexists(path) else path.parent
+        found = os_problem(error, path, origin, "written", culprit=culprit)
+        raise InputError(
+            found.message,
+            hint="Nothing was written. Name a file that this user may write, with --to PATH, or print the exports for "
+            'the present shell: eval "$(gcp-wif login --to stdout)"',
+            code=found.code,
+        ) from error
+
+
+def _check_makeable(path: Path) -> None:
+    """Raises `OSError` where no file can be made at ``path``."""
+    folder = folder_of(path)
+    try:
+        if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder):
+            read_only = os.fstatvfs(folder).f_flag & os.ST_RDONLY
+            reason = errno.EROFS if read_only else errno.EACCES
+            raise OSError(reason, os.strerror(reason), str(path))
+    finally:
+        os.close(folder)
 
 
 def edit_shared(
-    path: Path, change: Callable[[bytes], tuple[bytes, bytes]], *, origin: str, create: bool
+    path: Path,
+    change: Callable[[bytes], tuple[bytes, bytes]],
+    *,
+    origin: str,
+    create: bool,
+    limit: int = limits.MAX_SHELL_FILE_BYTES,
 ) -> tuple[bytes, bytes] | None:
     """Change a file that others write too, under a lock that all runs of gcp-wif share.
 
@@ -33,6 +81,7 @@ def edit_shared(
             appended by a single write; otherwise the file is replaced by ``kept + added``, with its mode.
         origin: the flag or variable that named it, for messages.
         create: whether to make a missing file; else the answer for one is ``None``.
+        limit: the most bytes that the file may have.
 
     Returns:
         The content before and after.
@@ -44,7 +93,7 @@ def edit_shared(
     try:
         while True:
             with _locked(path, origin, deadline, create=create) as descriptor:
-                before = _read_all(descriptor, path, origin)
+                before = _read_all(descriptor, path, origin, limit)
                 kept, added = change(before)
                 if kept == before:
                     _append(descriptor, added)
@@ -80,16 +129,15 @@ def _locked(path: Path, origin: str, deadline: float, *, create: bool) -> Iterat
 
 
 def _opened(path: Path, origin: str, *, create: bool) -> int:
-    flags = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     try:
         _check_regular(os.stat(path), path, origin)  # noqa: PTH116 - opening a device may already do something
-        descriptor = os.open(path, flags)
+        descriptor = os.open(path, _FLAGS)
     except FileNotFoundError:
         if not create:
             raise
         # Only now with O_CREAT: where the kernel protects shared folders, it refuses even root to open another user's
         # file with it (fs.protected_regular, proc(5)).
-        descriptor = os.open(path, flags | os.O_CREAT, 0o600)
+        descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o600)
     try:
         _check_regular(os.fstat(descriptor), path, origin)
     except InputError:
@@ -102,18 +150,15 @@ def _check_regular(found: os.stat_result, path: Path, origin: str) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise InputError(
             f"{origin}: {path} is not a regular file.",
-            hint="The exports go into a file that shells source. To print them for the present shell: --to stdout",
+            hint="Only a regular file is changed. To print exports for the present shell: --to stdout",
             code="WIF301",
         )
 
 
-def _read_all(descriptor: int, path: Path, origin: str) -> bytes:
+def _read_all(descriptor: int, path: Path, origin: str, limit: int) -> bytes:
     size = os.fstat(descriptor).st_size
-    if size > limits.MAX_SHELL_FILE_BYTES:
-        raise InputError(
-            f"{origin}: {path} has {size} bytes, more than {limits.MAX_SHELL_FILE_BYTES}; this is not a shell file.",
-            code="WIF307",
-        )
+    if size > limit:
+        raise InputError(f"{origin}: {path} has {size} bytes, more than {limit}: not the file meant.", code="WIF307")
     return read_up_to(descriptor, size)
 
 

@@ -66,6 +66,11 @@ _RETIRED = (
     "tokens of pipelines themselves, which it signs. tenant_id chooses Microsoft Entra's issuer, whose tokens name a "
     "service connection."
 )
+_REFLESS = (
+    "a token of Microsoft Entra's issuer does not say what is built, so builds of pull requests are not kept out, "
+    "whatever allow_pull_requests says. Put a branch control check on each service connection that a rule names, and "
+    "let no pipeline make secrets available to builds of forks."
+)
 
 
 class _AzureDevOps(IssuerProfile):
@@ -143,7 +148,7 @@ class _AzureDevOps(IssuerProfile):
     def issuer_warnings(self, issuer: Issuer) -> tuple[str, ...]:
         entra = "tenant_id" in issuer.keys
         fixed = ENTRA_AUDIENCE if entra else PIPELINE_AUDIENCE
-        found: tuple[str, ...] = (_RETIRED,) if not entra and issuer.url.startswith(_PIPELINES) else ()
+        found: tuple[str, ...] = (_REFLESS,) if entra else (_RETIRED,) if issuer.url.startswith(_PIPELINES) else ()
         if not any(each.startswith(fixed) for each in issuer.audiences):
             listed = ", ".join(issuer.audiences) or "the provider's own name"
             found += (f"audience is {listed}, but tokens of Azure DevOps always say {fixed}: none would be taken.",)

@@ -1,11 +1,13 @@
 """CircleCI's tokens.
 
 Sources: CircleCI's pages "Using OpenID Connect tokens in jobs" and "OIDC tokens with custom claims". V1's ``sub`` has
-exactly the 127 bytes that google.subject may have; V2's goes on with origin and ref. Both carry the same claims.
+exactly the 127 bytes that google.subject may have; V2's goes on with origin and ref. Both carry the same claims. Builds
+of forks get tokens where the project passes secrets to them, with the fork as origin and ``refs/heads/pull/NUMBER`` as
+ref (as a public verifier of such tokens notes; CircleCI's page says to check the origin). An image is pulled
+by V2 ("Pull an image from GCP Artifact Registry with OIDC").
 """
 
 import re
-import uuid
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -31,6 +33,13 @@ _FIELDS = "assertion.sub.split('/')"
 
 def _id(name: str, claim: str) -> RuleName:
     return RuleName(name, claim, "id", immutable=True, form=UUID, words=_UUID_WORDS)
+
+
+_FORKS = (
+    "a rule without `branch`, `tag`, `ref` or `origin` admits builds of forks where the project passes secrets to "
+    "them, and whoever opens a pull request decides what runs there. Leave that setting off, or name one of these: "
+    "a fork's builds say its own origin, and pull/NUMBER for the branch."
+)
 
 
 class _CircleCI(IssuerProfile):
@@ -68,6 +77,7 @@ class _CircleCI(IssuerProfile):
     tenant_wide = ("aud", "iss", _ORGANIZATION)
     root = _HOST
     sample_options = MappingProxyType({"version": (1, 2)})
+    pulls_images = True
 
     def issuer(self, keys: Mapping[str, Any], url: str | None, audiences: tuple[str, ...] | None) -> Issuer:
         organization = keys["organization_id"]
@@ -79,10 +89,24 @@ class _CircleCI(IssuerProfile):
         chosen = audiences if audiences is not None else (organization,)
         return Issuer(self.kind, base, chosen, MappingProxyType(dict(keys)), tenant)
 
+    def pull_problem(self, issuer: Issuer, subject: str | None) -> str | None:
+        """CircleCI's page "Pull an image from GCP Artifact Registry with OIDC": its cloud does it, by the V2 token."""
+        organization = str(issuer.keys["organization_id"])
+        own = f"{_HOST}/org/{organization}"
+        if issuer.url != own:
+            return f"is pulled by a token of {own}, but the issuer is {issuer.url}."
+        if organization not in issuer.audiences:
+            return f'is pulled by a token whose audience is the organisation: add "{organization}" to issuer.audience.'
+        if subject is not None and subject.strip() == "assertion.sub":
+            return "is pulled by a V2 token, whose sub exceeds the 127 bytes of google.subject: map something shorter."
+        return None
+
     def rule_warning(self, names: frozenset[str]) -> str | None:
         if not names & {"project", "pipeline_definition"}:
             listed = ", ".join(sorted(names))
             return f"a rule without `project` holds for every project of the organisation ({listed})."
+        if not names & {"origin", "ref"}:
+            return _FORKS
         return super().rule_warning(names)
 
     def shared_tenant_claims(self, url: str) -> tuple[str, ...]:
@@ -135,6 +159,8 @@ class _CircleCI(IssuerProfile):
 
     def sample(self, claims: Mapping[str, Any], now: int, *, version: int = 1) -> dict[str, Any]:  # type: ignore[override]  # narrower options, checked by sample_options
         """As CircleCI's page lists them; ``org``, ``project`` and ``user`` shape the claims that hold them."""
+        import uuid  # no job makes a sample
+
         given = dict(claims)
         organization = str(given.pop("org", SAMPLE_ORGANIZATION))
         project = str(given.pop("project", SAMPLE_PROJECT))

@@ -88,6 +88,7 @@ class _GitHub(IssuerProfile):
     )
     telling = (_REPOSITORY, "repository", "ref", "environment", _EVENT, _OWNER)
     tenant_wide = ("aud", "iss", _OWNER, "repository_owner", "enterprise", "enterprise_id")
+    personal = ("actor", "actor_id")
     marks = (_OWNER, "workflow_ref")
     root = _HOST
     sample_options = MappingProxyType({"subject": ("names", "ids")})

@@ -4,7 +4,8 @@ Sources: GitLab's page "OpenID Connect (OIDC) Authentication Using ID Tokens", a
 ``jwt_v2.rb`` of its source. ``project_*`` and ``namespace_*`` name the project whose code runs: for a merge request
 from a fork that is the fork, also where the pipeline runs in the project that it goes to. ``job_project_*`` name the
 project that runs the job. Servers older than these claims (2025) named the target in ``project_*``, and gave a fork's
-branch as the project's own: from such a server no merge request is let in by default.
+branch as the project's own: from such a server no merge request is let in by default, and no child pipeline either. A
+child of a merge request's pipeline has that branch, too, and its source is ``parent_pipeline``, whatever its parent is.
 
 ``ref`` is the bare name of a branch or of a tag, and ``ref_type`` says of which; a merge request has its source branch
 there.
@@ -24,7 +25,9 @@ SAMPLE_PROJECT = "20"
 
 _HOST = "https://gitlab.com"
 _PROJECT, _NAMESPACE, _USER = "project_id", "namespace_id", "user_id"
-_RUNS, _SOURCE, _REQUEST = "job_project_id", "pipeline_source", "merge_request_event"
+_RUNS, _SOURCE = "job_project_id", "pipeline_source"
+_MAYBE_FORK = ("merge_request_event", "parent_pipeline")
+"""The sources of pipelines that may be of a fork's merge request, where no claim tells."""
 _PROTECTED = "ref_protected"
 _DIGITS = re.compile(r"[0-9]{1,20}")
 _ID_WORDS = "an ID: digits, in quotes"
@@ -62,7 +65,7 @@ class _GitLab(IssuerProfile):
             "allow_fork_merge_requests", "fork_merge_requests", _RUNS,
             f"('{_RUNS}' in assertion ? '{_PROJECT}' in assertion && assertion.{_RUNS} == assertion.{_PROJECT}"
             f" : '{_SOURCE}' in assertion && type(assertion.{_SOURCE}) == string"
-            f" && assertion.{_SOURCE} != '{_REQUEST}')",
+            f" && !(assertion.{_SOURCE} in {list(_MAYBE_FORK)}))",
             None,
             "jobs of merge requests from forks",
             "another project than the one whose code it is runs them, and its people see the token",
@@ -75,6 +78,7 @@ class _GitLab(IssuerProfile):
     )
     telling = (_PROJECT, _NAMESPACE, "ref", "ref_type", _PROTECTED, "environment", _SOURCE, _RUNS)
     tenant_wide = ("aud", "iss")
+    personal = (_USER, "user_login", "user_email")
     marks = ("project_path", "namespace_path", "ref_type", _SOURCE)
     root = _HOST
 
@@ -97,7 +101,7 @@ class _GitLab(IssuerProfile):
         return {_PROJECT: project, **({str(kind): str(ref)} if named else {})}
 
     def stopped_by(self, claims: Mapping[str, Any]) -> Guard | None:
-        stopped = claims[_RUNS] != claims.get(_PROJECT) if _RUNS in claims else claims.get(_SOURCE) == _REQUEST
+        stopped = claims[_RUNS] != claims.get(_PROJECT) if _RUNS in claims else claims.get(_SOURCE) in _MAYBE_FORK
         return self.guards[0] if stopped else None
 
     def sample(self, claims: Mapping[str, Any], now: int) -> dict[str, Any]:  # type: ignore[override]  # takes no options

@@ -187,10 +187,12 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
         subject_advice: what to do where another mapping of it is too long.
         telling: the claims that explain a refusal by mapping, condition or binding.
         tenant_wide: claims that are the same for everybody of a tenant.
+        personal: claims that say who started a job, which tells nothing of what it runs.
         marks: claims that together only tokens of this kind have, whatever their issuer's URL; empty where it tells.
         root: a URL that signs for every tenant of this kind, where there is one.
         hosts: those that publish the keys of issuers of this kind, besides that of ``root``.
         sample_options: what `sample` takes besides claims, with the allowed values.
+        pulls_images: whether the system pulls a job's image as a service account, by a token of the job.
     """
 
     kind: str
@@ -208,12 +210,23 @@ class IssuerProfile(ABC):  # a default answers the same whatever it is asked
     subject_advice: tuple[str, ...] = ("Map google.subject to something shorter: a claim that is an ID.",)
     telling: tuple[str, ...] = ("sub",)
     tenant_wide: tuple[str, ...] = ("aud", "iss")
+    personal: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
     root: str = ""
     hosts: tuple[str, ...] = ()
     sample_options: Mapping[str, tuple[object, ...]] = MappingProxyType({})
+    pulls_images: bool = False
 
     # The manifest
+
+    def pull_problem(self, issuer: Issuer, subject: str | None) -> str | None:
+        """Why the provider would not take the token that an image is pulled by; ``None`` where it does.
+
+        Args:
+            issuer: of the manifest.
+            subject: the manifest's own CEL for ``google.subject``; ``None`` for `subject`.
+        """
+        return None
 
     @abstractmethod
     def issuer(self, keys: Mapping[str, Any], url: str | None, audiences: tuple[str, ...] | None) -> Issuer:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from gcp_wif.issuers import shared_tenant_claims
+from gcp_wif.issuers import kinds, profile, shared_tenant_claims
 from gcp_wif.issuers.model import Issuer, IssuerKey, IssuerProfile, RuleName, host_of
 
 __all__ = ["PROFILE", "SHARED"]
@@ -19,7 +19,7 @@ SHARED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "app.terraform.io": ("terraform_organization_id", "terraform_project_id", "terraform_workspace_id"),
         "oidc.vercel.com": ("owner_id", "project_id"),
-        "accounts.google.com": ("sub", "azp"),
+        "accounts.google.com": ("sub",),  # azp is the program that a person signed in with, and gcloud's is everybody's
         "cognito-identity.amazonaws.com": ("aud", "sub"),
         "oidc.codefresh.io": ("account_id", "pipeline_id"),
         "api.pulumi.com": ("aud", "sub"),  # they hold the organisation's name: it issues no claim with an ID
@@ -59,6 +59,16 @@ class _Oidc(IssuerProfile):
     def rule_name(self, name: str) -> RuleName | None:
         usable = _CLAIM_NAME.fullmatch(name) and "'" not in name and "\\" not in name
         return RuleName(name, name) if usable else None
+
+    def issuer_warnings(self, issuer: Issuer) -> tuple[str, ...]:
+        for known in (profile(kind) for kind in kinds() if kind != self.kind):
+            if known.shared_tenant_claims(issuer.url) or known.keys_of_url(issuer.url) is not None:
+                return (
+                    f'these are tokens of {known.title}, and kind = "{known.kind}" knows them. Here rules are held '
+                    "against the bare claims: a branch may be a tag of that name, and jobs that strangers can start "
+                    "are not kept out.",
+                )
+        return ()
 
     def attribute_name(self, names: tuple[str, ...]) -> str:
         made = "_and_".join(_short(name) for name in names)

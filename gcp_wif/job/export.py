@@ -1,5 +1,6 @@
 """`export`: hand a job's variables to its next steps."""
 
+import contextlib
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,14 +20,15 @@ from gcp_wif.ci.export_format import (
     block_removed,
 )
 from gcp_wif.ci.shell_format import SHELL
-from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig, UrlSource
+from gcp_wif.credential_config import MAX_CONFIG_BYTES, CredentialConfig, ExecutableSource, UrlSource
 from gcp_wif.endpoints import parse_url
 from gcp_wif.errors import InputError
-from gcp_wif.files import edit_shared, read_bounded
+from gcp_wif.files import Roots, edit_shared, named_project, read_bounded
 from gcp_wif.job.context import Context
-from gcp_wif.job.gsutil import gsutil_for, search_path, search_path_without
+from gcp_wif.job.gsutil import FIRST_LINE, gsutil_for, search_path, search_path_without
 from gcp_wif.job.source import absolute, clean_path
 from gcp_wif.job.target import ProjectChoice
+from gcp_wif.names import ProjectId
 
 __all__ = [
     "STDOUT",
@@ -36,10 +38,12 @@ __all__ = [
     "export_target",
     "exports",
     "gsutil_search_path",
+    "instead_of_earlier",
     "loopback_exports",
+    "printed",
+    "project_of",
     "read_config",
     "unexport",
-    "weak_project",
 ]
 
 STDOUT = "stdout"
@@ -191,6 +195,61 @@ def export_target(to: str | None, context: Context) -> ExportTarget:
     return own
 
 
+def printed(config: Path, wanted: tuple[Export, ...], target: ExportOutput, context: Context) -> bytes:
+    """The exports for standard output; what an earlier login has set in this shell counts for nothing.
+
+    Args:
+        config: the credential config that they name.
+        wanted: what `exports` makes of it.
+        target: the format.
+        context: the job's, with the variables of this shell.
+    """
+    earlier = _of_earlier_login(config, context)
+    names = {each.name for each in wanted}
+    environ = {name: value for name, value in context.environ.items() if name not in earlier}
+    return target.format.left_over(tuple(name for name in earlier if name not in names)) + target.format.printed(
+        wanted, environ
+    )
+
+
+def instead_of_earlier(
+    config: Path, wanted: tuple[Export, ...], target: ExportFile, context: Context
+) -> tuple[tuple[Export, ...], Mapping[str, str]]:
+    """The exports for a file, and the environment in which they count: nothing of an earlier login gets in their way.
+
+    Args:
+        config: the credential config that they name.
+        wanted: what `exports` makes of it.
+        target: the file.
+        context: the job's, with the variables of this step.
+    """
+    earlier = _of_earlier_login(config, context)
+    names = {each.name for each in wanted}
+    environ = {name: value for name, value in context.environ.items() if name not in names or name not in earlier}
+    if target.format.empties:
+        wanted += tuple(Export(name, "") for name in earlier if name not in names)
+    return wanted, environ
+
+
+def _of_earlier_login(config: Path, context: Context) -> tuple[str, ...]:
+    """The variables of this shell that have the values of an earlier login, by the config that the shell names."""
+    named = context.environ.get(CREDENTIALS_VARIABLES[0], "")
+    if not named.startswith("/") or Path(named) == config:
+        return ()
+    try:
+        earlier = read_config(Path(named))
+    except InputError:
+        return ()
+    set_by_it = exports(
+        Path(named),
+        project_of(earlier, Path(named), context.roots),
+        executables=isinstance(earlier.source, ExecutableSource),
+        boto_path=context.environ.get(GSUTIL_VARIABLE) if gsutil_search_path(Path(named), context) else None,
+    )
+    served = (name for name in METADATA_VARIABLES if context.environ.get(name, "").startswith(f"{_LOOPBACK}:"))
+    return (*(each.name for each in set_by_it if context.environ.get(each.name) == each.value), *served)
+
+
 def gsutil_search_path(config: Path, context: Context) -> str | None:
     """Where gsutil finds the boto file that was written for ``config``; ``None`` where there is no such file."""
     wanted = gsutil_for(config, context.environ.get("HOME"))
@@ -200,11 +259,31 @@ def gsutil_search_path(config: Path, context: Context) -> str | None:
         there = read_bounded(wanted.file, len(wanted.content), origin="gsutil's boto file")
     except InputError:
         return None
-    return search_path(wanted.file, context.environ) if there == wanted.content else None
+    return search_path(wanted.file, context.environ, _is_gsutils) if there == wanted.content else None
 
 
-def weak_project(config: CredentialConfig) -> ProjectChoice | None:
-    """The project that the config's account belongs to, where its email tells."""
+def _is_gsutils(path: str) -> bool:
+    """Whether a login wrote this file for gsutil."""
+    try:
+        return path.startswith("/") and read_bounded(Path(path), MAX_CONFIG_BYTES, origin="a boto file").startswith(
+            FIRST_LINE.encode()
+        )
+    except InputError:
+        return False
+
+
+def project_of(config: CredentialConfig, path: Path, roots: Roots) -> ProjectChoice | None:
+    """The project of a login: the one that it named, else the one that its account's email tells.
+
+    Args:
+        config: the credential config.
+        path: where it stands.
+        roots: for the receipt, which has what login named.
+    """
+    named = named_project(path, roots)
+    if named is not None:
+        with contextlib.suppress(InputError):  # the receipt is the user's own file, and may say anything
+            return ProjectChoice(ProjectId.parse(named, origin="the receipt"), explicit=True)
     account = config.service_account
     found = account.project_id if account else None
     return ProjectChoice(found, explicit=False) if found else None

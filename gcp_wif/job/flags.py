@@ -60,6 +60,8 @@ class GenerateFlags(NamedTuple):
     subject_token_type: str | None = None
     lifetime_seconds: int | None = None
     config_only: bool = False
+    name: str | None = None
+    path_in_container: str | None = None
 
 
 class KeepFlags(NamedTuple):

@@ -4,13 +4,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gcp_wif.credential_config import DEFAULT_TOKEN_TYPE, CredentialConfig, FileSource
+from gcp_wif.credential_config import (
+    DEFAULT_TOKEN_TYPE,
+    MAX_CONFIG_BYTES,
+    CredentialConfig,
+    FileSource,
+)
 from gcp_wif.endpoints import Endpoints
 from gcp_wif.errors import InputError, shown
-from gcp_wif.files import Roots, check_destination, write_private
+from gcp_wif.files import Roots, check_destination, read_bounded, write_private
+from gcp_wif.job.container import Container, choose_container, seen
 from gcp_wif.job.context import Context
 from gcp_wif.job.flags import GenerateFlags
 from gcp_wif.job.gsutil import forget_tokens, gsutil_for
+from gcp_wif.job.login_files import config_name, parse_name
 from gcp_wif.job.source import Folder, SourceChoice, absolute, choose_source, clean_path, default_path
 from gcp_wif.job.target import Target
 from gcp_wif.limits import LIFETIME_SECONDS
@@ -19,9 +26,9 @@ if TYPE_CHECKING:
     from gcp_wif.job.keeper import Keeper
     from gcp_wif.subject_token import SubjectToken
 
-__all__ = ["DEFAULT_CONFIG_NAME", "Generated", "config_path", "generate"]
+__all__ = ["DEFAULT_CONFIG_NAME", "Generated", "config_path", "generate", "places"]
 
-DEFAULT_CONFIG_NAME = "gcp_cred_config.json"
+DEFAULT_CONFIG_NAME = config_name(None)
 
 _DEFAULT_MAX_LIFETIME_SECONDS = 3_600
 _TOKEN_TYPE_PREFIX = "urn:ietf:params:"  # noqa: S105 - a type's name
@@ -36,6 +43,7 @@ class Generated(NamedTuple):
         config: the config.
         warnings: what the person should know.
         token: the token, ``None`` where none was written.
+        container: what a container needs besides, where the files are for one.
     """
 
     config_path: Path
@@ -43,16 +51,30 @@ class Generated(NamedTuple):
     config: CredentialConfig
     warnings: tuple[str, ...]
     token: "SubjectToken | None" = None
+    container: Container | None = None
 
 
-def config_path(output_file: str | None, context: Context) -> Path:
+def config_path(output_file: str | None, context: Context, name: str | None = None) -> Path:
     """The absolute path of the credential config: ``--output-file``, or one where the CI system keeps files safe.
 
+    Args:
+        output_file: as it was given.
+        context: the job's.
+        name: ``--name``: of one login among several.
+
     Raises:
-        InputError: WIF101, WIF102 or WIF117.
+        InputError: WIF101, WIF102 or WIF117; WIF110 where both are given; WIF131 for the name.
     """
+    if name is not None:
+        parse_name(name)
+        if output_file is not None:
+            raise InputError(
+                "--name and --output-file are mutually exclusive.",
+                hint="Each says which credential config is meant. A name gives it a path beside the others.",
+                code="WIF110",
+            )
     if output_file is None:
-        return Path(default_path(_folder(context), DEFAULT_CONFIG_NAME, "--output-file"))
+        return Path(default_path(_folder(context), config_name(name), "--output-file"))
     return Path(absolute(clean_path(output_file, origin="--output-file"), context.cwd))
 
 
@@ -82,16 +104,15 @@ def generate(
     """
     if keeper is not None:
         keeper.check(flags)
-    output = config_path(flags.output_file, context)
-    if keeper is not None:
-        choice = SourceChoice(keeper.unknown_source)
+        output, choice = config_path(flags.output_file, context, flags.name), SourceChoice(keeper.unknown_source)
     else:
-        choice = choose_source(flags.source, folder=_folder(context), cwd=context.cwd, keep_path=flags.config_only)
+        output, choice = places(flags, context)
+    container = choose_container(flags, output, choice.source, target)
     token_type = _token_type(flags.subject_token_type)
     lifetime, warnings = _lifetime(flags.lifetime_seconds, target)
     config = CredentialConfig.build(
         target.provider,
-        choice.source,
+        seen(choice.source, container),
         endpoints,
         service_account=target.service_account,
         token_lifetime_seconds=lifetime,
@@ -118,12 +139,60 @@ def generate(
         token = checked.token
         files[token_path] = source.effective_format.encode(token.reveal())
         warnings += checked.warnings
+    if not flags.config_only:
+        files |= _beside(output, container, context)
+        warnings += _replaced(output, config)
     # A config that is written alone is made to be committed, and stays; what a job logs in with is for `logout`.
-    if not flags.config_only and (gsutil := gsutil_for(output, context.environ.get("HOME"))):
-        files[gsutil.file] = gsutil.content
-        forget_tokens(gsutil.folder, context.roots)  # those of an earlier login, maybe as somebody else
-    warnings += write_private(files, context.roots, receipt_for=None if flags.config_only else output)
-    return Generated(output, token_path, config, warnings, token)
+    receipt_for = None if flags.config_only else output
+    warnings += write_private(files, context.roots, receipt_for=receipt_for, project=_named_project(target))
+    return Generated(output, token_path, config, warnings, token, container)
+
+
+def places(flags: GenerateFlags, context: Context) -> tuple[Path, SourceChoice]:
+    """Where the credential config goes, and its source.
+
+    Raises:
+        InputError: as `config_path` and `choose_source`.
+    """
+    output = config_path(flags.output_file, context, flags.name)
+    folder = _folder(context) if flags.path_in_container is None else Folder(str(output.parent), "--output-file")
+    return output, choose_source(
+        flags.source, folder=folder, cwd=context.cwd, keep_path=flags.config_only, name=flags.name
+    )
+
+
+def _beside(output: Path, container: Container | None, context: Context) -> dict[Path, bytes]:
+    """What a login writes for some clients alone: a container's variables, or gsutil's file."""
+    if container:
+        check_destination(container.env_file, context.roots, origin="--output-file")
+        return {container.env_file: container.content}
+    gsutil = gsutil_for(output, context.environ.get("HOME"))
+    if gsutil is None:
+        return {}
+    forget_tokens(gsutil.folder, context.roots)  # those of an earlier login, maybe as somebody else
+    return {gsutil.file: gsutil.content}
+
+
+def _named_project(target: Target) -> str | None:
+    """The project that somebody has named for this login."""
+    return target.project.project_id if target.project and target.project.explicit else None
+
+
+def _replaced(path: Path, new: CredentialConfig) -> tuple[str, ...]:
+    """A warning where the files of a login as somebody else are about to be replaced."""
+    try:
+        data = read_bounded(path, MAX_CONFIG_BYTES, origin="the credential config")
+        old = CredentialConfig.from_json(data, origin=str(path))
+        before, after = ((each.provider, each.service_account) for each in (old, new))
+    except InputError:
+        return ()  # there is none, or it is none of ours
+    if before == after:
+        return ()
+    who = old.service_account or f"the principals of {old.provider}"
+    return (
+        f"This replaces an earlier login, as {who}: {path} was its credential config. To keep two logins beside each "
+        "other, give one a name: --name NAME",
+    )
 
 
 def _kept(
@@ -145,7 +214,10 @@ def _kept(
             forget_tokens(gsutil.folder, context.roots)
         # What stands in a folder of its own needs no receipt: the folder goes as a whole.
         receipt_for = output if keeper.folder is None else None
-        more = write_private(files, context.roots, receipt_for=receipt_for, growing=keeper.files)
+        more = _replaced(output, config)
+        more += write_private(
+            files, context.roots, receipt_for=receipt_for, growing=keeper.files, project=_named_project(target)
+        )
         keeper.ready()
     except BaseException:
         keeper.abandon()

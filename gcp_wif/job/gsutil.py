@@ -11,7 +11,7 @@ config has a folder of its own, and a login empties it.
 import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,8 +19,18 @@ from gcp_wif.ci.export_format import GSUTIL_VARIABLE
 from gcp_wif.errors import InputError, shown
 from gcp_wif.files import Roots, open_folder, sha256
 
-__all__ = ["Gsutil", "forget_tokens", "gsutil_for", "search_path", "search_path_without", "why_not"]
+__all__ = [
+    "FIRST_LINE",
+    "Gsutil",
+    "forget_tokens",
+    "gsutil_for",
+    "search_path",
+    "search_path_without",
+    "why_not",
+]
 
+FIRST_LINE = "# Written by gcp-wif login, removed by gcp-wif logout."
+"""Of each boto file of ours."""
 _ONLY_VARIABLE = "BOTO_CONFIG"
 _DEFAULT_SEARCH = f"/etc/boto.cfg{os.pathsep}~/.boto"
 _FOLDERS = ".gcp-wif-gsutil"
@@ -55,7 +65,7 @@ def gsutil_for(config: Path, home: str | None) -> Gsutil | None:
     name = sha256(os.fsencode(config))[:16]
     folder = Path(home, _FOLDERS, name)
     lines = (
-        "# Written by gcp-wif login, removed by gcp-wif logout.",
+        FIRST_LINE,
         "[Credentials]",
         f"gs_external_account_file = {_value(config)}",
         "[GSUtil]",
@@ -64,17 +74,20 @@ def gsutil_for(config: Path, home: str | None) -> Gsutil | None:
     return Gsutil(config.with_name(f"{config.name}.boto"), ("\n".join(lines) + "\n").encode(), folder)
 
 
-def search_path(file: Path, environ: Mapping[str, str]) -> str | None:
+def search_path(file: Path, environ: Mapping[str, str], is_ours: Callable[[str], bool] = lambda _: False) -> str | None:
     """The value of ``BOTO_PATH`` with our file at its end, once; ``None`` where ``BOTO_CONFIG`` leaves no choice.
+
+    Files of other logins go: gsutil would act as one of them as soon as this one's file is gone.
 
     Args:
         file: our boto file.
         environ: the job's environment.
+        is_ours: whether the file at a path is one that a login wrote.
     """
     if environ.get(_ONLY_VARIABLE):
         return None
     before = environ.get(GSUTIL_VARIABLE) or _DEFAULT_SEARCH
-    others = [each for each in before.split(os.pathsep) if each != str(file)]
+    others = [each for each in before.split(os.pathsep) if each != str(file) and not is_ours(each)]
     return os.pathsep.join([*others, str(file)])
 
 

@@ -15,6 +15,7 @@ from gcp_wif.credential_config import (
 )
 from gcp_wif.errors import InputError, shown
 from gcp_wif.job.flags import SourceFlags
+from gcp_wif.job.login_files import token_name
 from gcp_wif.limits import EXECUTABLE_TIMEOUT_MILLIS
 
 __all__ = ["DEFAULT_FIELD_NAME", "Folder", "SourceChoice", "choose_source"]
@@ -36,7 +37,9 @@ class SourceChoice(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def choose_source(flags: SourceFlags, *, folder: Folder, cwd: str, keep_path: bool) -> SourceChoice:
+def choose_source(
+    flags: SourceFlags, *, folder: Folder, cwd: str, keep_path: bool, name: str | None = None
+) -> SourceChoice:
     """Decide the source.
 
     Args:
@@ -44,6 +47,7 @@ def choose_source(flags: SourceFlags, *, folder: Folder, cwd: str, keep_path: bo
         folder: for the default token file.
         cwd: the absolute working folder, against which a relative token path is resolved.
         keep_path: leave the token path as it was given (``--config-only``).
+        name: of the login.
 
     Raises:
         InputError: WIF110 flags that are mutually exclusive, WIF111 a URL, WIF112 headers, WIF113 an executable,
@@ -71,8 +75,8 @@ def choose_source(flags: SourceFlags, *, folder: Folder, cwd: str, keep_path: bo
     if flags.file is not None:
         path = clean_path(flags.file, origin="--credential-source-file")
         return SourceChoice(FileSource(path if keep_path else absolute(path, cwd), token_format), warnings)
-    name = "oidc_token.json" if token_format and token_format.type == "json" else "oidc_token"
-    return SourceChoice(FileSource(default_path(folder, name, "--credential-source-file"), token_format), warnings)
+    file = token_name(name, json=token_format is not None and token_format.type == "json")
+    return SourceChoice(FileSource(default_path(folder, file, "--credential-source-file"), token_format), warnings)
 
 
 def default_path(folder: Folder, name: str, flag: str) -> str:

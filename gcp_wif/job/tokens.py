@@ -21,7 +21,15 @@ from gcp_wif.subject_token import (
     SubjectToken,
 )
 
-__all__ = ["Asking", "CheckedToken", "ask_again", "asking_of", "obtain_token", "read_token_file"]
+__all__ = [
+    "Asking",
+    "CheckedToken",
+    "ask_again",
+    "asking_of",
+    "obtain_token",
+    "read_token_file",
+    "require_source",
+]
 
 
 class CheckedToken(NamedTuple):
@@ -119,7 +127,24 @@ def obtain_token(
     token = SubjectToken.parse(text, origin=origin, jwt=jwt)
     if not jwt:
         return CheckedToken(token, ())
-    return CheckedToken(token, check_claims(token.claims, context.clock(), _tenant(context, target), origin=origin))
+    warnings = check_claims(token.claims, context.clock(), _tenant(context, target), origin=origin)
+    known = target is not None and target.issuer is not None  # then the mapping is the manifest's, and made to fit
+    return CheckedToken(token, () if known else warnings)
+
+
+def require_source(flags: TokenFlags, context: Context) -> None:
+    """Refuse where no token can come, without reading it or asking for it.
+
+    Raises:
+        InputError: as `obtain_token`.
+    """
+    _check_flags(flags)
+    if flags.env is not None:
+        _from_variable(flags.env, context)
+    elif not flags.given:
+        system, environ = context.system, context.environ
+        if not any(name in environ for name in system.token_variables) and not system.can_ask(environ):
+            raise _no_token(system, environ)
 
 
 def read_token_file(source: FileSource, *, subject_token_type: str = DEFAULT_TOKEN_TYPE) -> SubjectToken:
@@ -200,8 +225,12 @@ def _from_system(context: Context, target: Target | None) -> tuple[str, str]:
         return environ[name], name
     if system.can_ask(environ):
         return _ask(_audience(system, context, target), system, context, target)
+    raise _no_token(system, environ)
+
+
+def _no_token(system: CiSystem, environ: Mapping[str, str]) -> InputError:
     missing = system.missing_token(environ)
-    raise InputError(f"There is no subject token: {missing.what}.", hint=missing.hint, code="WIF201")
+    return InputError(f"There is no subject token: {missing.what}.", hint=missing.hint, code="WIF201")
 
 
 def _ask(audience: str, system: CiSystem, context: Context, target: Target | None) -> tuple[str, str]:

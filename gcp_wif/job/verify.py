@@ -1,7 +1,8 @@
-"""`verify`: one real exchange, done by google-auth itself, and the impersonation where the config has one.
+"""`verify`: one real exchange, and the impersonation where the config has one.
 
 What a config may do is looked at first (`trusted_config`), and whether the token file holds a token that is still good.
-google-auth checks none of this (observed with 2.62), and a config from a repository decides where the token is sent.
+Client libraries check none of this (observed with google-auth 2.62), and a config from a repository decides where the
+token is sent.
 """
 
 from datetime import datetime
@@ -10,8 +11,10 @@ from typing import NamedTuple
 
 from gcp_wif.credential_config import CredentialConfig, FileSource
 from gcp_wif.endpoints import Endpoints
+from gcp_wif.errors import InputError
 from gcp_wif.issuers import profile_of
 from gcp_wif.issuers.checks import check_claims
+from gcp_wif.job.container import on_machine
 from gcp_wif.job.context import Context
 from gcp_wif.job.tokens import read_token_file
 from gcp_wif.job.trusted_config import read_trusted
@@ -23,7 +26,21 @@ from gcp_wif.subject_token import (
     UnverifiedClaims,
 )
 
-__all__ = ["Verified", "verify"]
+__all__ = ["Usable", "Verified", "usable", "verify"]
+
+
+class Usable(NamedTuple):
+    """A config that may be used, and has what it needs.
+
+    Attributes:
+        config: where the emulator is on, turned to it.
+        claims: of the token file's token; none for another source.
+        warnings: what the person should know.
+    """
+
+    config: CredentialConfig
+    claims: UnverifiedClaims
+    warnings: tuple[str, ...]
 
 
 class Verified(NamedTuple):
@@ -35,7 +52,7 @@ class Verified(NamedTuple):
             ``sub``, as most guides do. ``None`` where the token is not at hand or its subject cannot be told.
         service_account: the account that was impersonated; ``None`` for direct federation.
         expires_at: when the access token expires, UTC.
-        warnings: what the person should know.
+        warnings: what the person should know; nothing so far is left to say once Google has granted it.
     """
 
     principal: Principal | None
@@ -50,6 +67,7 @@ def verify(
     context: Context,
     *,
     allow_executable: bool = False,
+    path_in_container: str | None = None,
     token: SubjectToken | None = None,
 ) -> Verified:
     """Prove that the credential config at ``path`` works.
@@ -59,6 +77,7 @@ def verify(
         endpoints: where it may lead; to the emulator's all its URLs are turned.
         context: for the clock and the organisation.
         allow_executable: whether it may run a program that is not gcp-wif.
+        path_in_container: the folder where a container sees the config's; the token is then read beside the config.
         token: what the config's source gives, where the caller has it: it tells the principal.
 
     Raises:
@@ -66,21 +85,58 @@ def verify(
         RefusedError: Google said no.
         UnavailableError: no answer.
     """
-    trusted = read_trusted(path, endpoints, context.program, allow_executable=allow_executable)
-    config = _directed(trusted.config, endpoints)
-    claims = token.claims if token is not None else UnverifiedClaims({})
-    warnings: tuple[str, ...] = ()
-    if isinstance(config.source, FileSource):
-        token = read_token_file(config.source, subject_token_type=config.subject_token_type)
-        claims = token.claims
-        if config.subject_token_type in JWT_TOKEN_TYPES:
-            tenant = context.system.tenant(context.environ)
-            warnings = check_claims(claims, context.clock(), tenant, origin=f"the token file {config.source.file}")
+    found = usable(path, endpoints, context, allow_executable=allow_executable, path_in_container=path_in_container)
+    claims = token.claims if token is not None else found.claims
 
     from gcp_wif.job.exchange import exchange
 
-    expires_at = exchange(config, loopback=endpoints.emulator is not None)
-    return Verified(_principal(config, claims), config.service_account, expires_at, warnings)
+    granted = exchange(found.config, context.environ)
+    account = found.config.service_account
+    # What `usable` warns of, a mapping that would not fit, is settled now.
+    return Verified(_principal(found.config, claims), account, granted.expires_at, ())
+
+
+def usable(
+    path: Path,
+    endpoints: Endpoints,
+    context: Context,
+    *,
+    allow_executable: bool,
+    path_in_container: str | None = None,
+) -> Usable:
+    """Read the credential config at ``path`` and look at all that can be judged without asking Google.
+
+    Args:
+        path: the config.
+        endpoints: where it may lead; to the emulator's all its URLs are turned.
+        context: for the clock and the organisation.
+        allow_executable: whether it may run a program that is not gcp-wif.
+        path_in_container: the folder where a container sees the config's own; the token file is looked for beside the
+            config.
+
+    Raises:
+        InputError: the config or the token cannot work.
+    """
+    trusted = read_trusted(path, endpoints, context.program, allow_executable=allow_executable)
+    config = _directed(_on_machine(trusted.config, path, path_in_container), endpoints)
+    if not isinstance(config.source, FileSource):
+        return Usable(config, UnverifiedClaims({}), ())
+    token = read_token_file(config.source, subject_token_type=config.subject_token_type)
+    if config.subject_token_type not in JWT_TOKEN_TYPES:
+        return Usable(config, token.claims, ())
+    tenant = context.system.tenant(context.environ)
+    origin = f"the token file {config.source.file}"
+    return Usable(config, token.claims, check_claims(token.claims, context.clock(), tenant, origin=origin))
+
+
+def _on_machine(config: CredentialConfig, path: Path, path_in_container: str | None) -> CredentialConfig:
+    """The config, with the token file where this machine has it."""
+    if path_in_container is None:
+        return config
+    if not isinstance(config.source, FileSource):
+        raise InputError("--path-in-container is for a config with a token file, which this is not.", code="WIF110")
+    file = on_machine(config.source.file, path_in_container, path)
+    return config._replace(source=config.source._replace(file=file))
 
 
 def _directed(config: CredentialConfig, endpoints: Endpoints) -> CredentialConfig:

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from gcp_wif.errors import InputError
-from gcp_wif.names import PoolId, ProjectId, ProjectNumber, ProviderId, ServiceAccountEmail
+from gcp_wif.names import ImageName, PoolId, ProjectId, ProjectNumber, ProviderId, ServiceAccountEmail
 
 __all__ = [
     "Identity",
@@ -93,6 +93,7 @@ class Identity(NamedTuple):
         principals: in place of ``allow``: the ends of principal identifiers, as in ``attribute.project/ID``.
         lifted: the names of the issuer's guards that do not hold for it.
         token_lifetime_seconds: of the account's access token.
+        image: that the identity's job runs in, pulled as its account; ``None`` for a public one.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Identity(NamedTuple):
     display_name: str | None = None
     description: str | None = None
     token_lifetime_seconds: int | None = None
+    image: ImageName | None = None
 
     @property
     def direct(self) -> bool:

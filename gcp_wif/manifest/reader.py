@@ -25,13 +25,24 @@ from gcp_wif.manifest.model import (
 )
 from gcp_wif.manifest.rules import RuleReader
 from gcp_wif.manifest.tables import Table, is_value
-from gcp_wif.names import PoolId, PoolName, ProjectId, ProjectNumber, ProviderId, ProviderName, ServiceAccountEmail
+from gcp_wif.names import (
+    ImageName,
+    PoolId,
+    PoolName,
+    ProjectId,
+    ProjectNumber,
+    ProviderId,
+    ProviderName,
+    ServiceAccountEmail,
+)
 
 __all__ = ["Manifest"]
 
 _ROLE = re.compile(r"roles/[A-Za-z0-9_.]+|(?:projects|organizations)/[a-z0-9:.-]+/roles/[A-Za-z0-9_.]+")
 _IDENTITY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _PRINCIPAL = re.compile(r"(?:subject|group|attribute\.[a-z0-9_]{1,100})/(.+)", re.DOTALL)
+_HOST = re.compile(r"[a-z0-9._:-]+")
+"""As tokens have it: another spelling of a host, such as ``%2e`` for a dot, would hide whose issuer it is."""
 _TARGET = re.compile(r"(?:google|attribute)\..+")
 _KEY_PART = r"""(?:[A-Za-z0-9_-]++|(?<!\\)"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
 _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_KEY_PART}(?:[ \t]*+\.[ \t]*+{_KEY_PART}){{{MAX_TOML_KEY_PARTS},}}")
@@ -140,6 +151,7 @@ class _Reader(RuleReader):
         if issuer is None or pool is None or provider is None or self.problems:
             return None
         self._check_principals(identities, provider, issuer)
+        self._check_images(identities, provider, issuer)
         return Manifest(issuer, pool, provider, MappingProxyType(identities), install)
 
     # Tables
@@ -294,9 +306,10 @@ class _Reader(RuleReader):
         if bool(allow) == bool(principals) and not any(each.key.startswith(f"{key}.allow") for each in self.problems):
             self._say(f"{key}.allow", "is needed: at least one rule (or `principals`, but not both).", "WIF703")
         display, description, _ = self._names(table, key, display_limit=100)
+        image = self._parsed(table, f"{key}.image", ImageName.parse, required=False) if kind.pulls_images else None
         return Identity(
             name, account, project, create, tuple(dict.fromkeys(roles)), allow, principals, own_lifted, display,
-            description, lifetime if isinstance(lifetime, int) else None,
+            description, lifetime if isinstance(lifetime, int) else None, image,
         )  # fmt: skip
 
     def _check_kind(
@@ -307,11 +320,17 @@ class _Reader(RuleReader):
         if not direct and "service_account" not in table:
             self._say(f"{key}.service_account", "is needed, or `direct = true` for direct federation.", "WIF703")
         if direct:
-            for name in ("create", "token_lifetime_seconds", "display_name", "description"):
+            for name in ("create", "token_lifetime_seconds", "display_name", "description", "image"):
                 if name in table:
                     self._say(f"{key}.{name}", "needs a service account; this identity is direct.", "WIF705")
         if create and account is not None and account.project_id is None:
             self._say(f"{key}.create", "only NAME@PROJECT.iam.gserviceaccount.com can be created.", "WIF705")
+
+    def _check_images(self, identities: Mapping[str, Identity], provider: ProviderSpec, issuer: Issuer) -> None:
+        problem = profile(issuer.kind).pull_problem(issuer, provider.attribute_mapping.get("google.subject"))
+        for name, identity in identities.items():
+            if identity.image is not None and problem is not None:
+                self._say(f"identities.{name}.image", problem, "WIF705")
 
     def _project(
         self, table: Table, key: str, account: ServiceAccountEmail | None, *, needed: bool
@@ -332,7 +351,10 @@ class _Reader(RuleReader):
 
 def _own_keys(kind: IssuerProfile, key: str) -> tuple[str, ...]:
     """The keys that a kind adds to the table ``key``."""
-    return tuple(each.name for each in kind.keys) if key == "issuer" else tuple(each.key for each in kind.guards)
+    if key == "issuer":
+        return tuple(each.name for each in kind.keys)
+    image = ("image",) if kind.pulls_images and key.startswith("identities.") else ()
+    return (*(each.key for each in kind.guards), *image)
 
 
 def _is_issuer(url: str) -> bool:
@@ -341,5 +363,5 @@ def _is_issuer(url: str) -> bool:
         port = parts.port
     except ValueError:
         return False
-    plain = bool(parts.hostname) and not (parts.query or parts.fragment or parts.username or parts.password)
+    plain = bool(_HOST.fullmatch(parts.hostname or "")) and not re.search("[?#@]", url)
     return parts.scheme == "https" and plain and port != 0 and is_value(url)

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping
 
+from gcp_wif.cel_pieces import pieces
 from gcp_wif.errors import shown
 from gcp_wif.issuers import Issuer, IssuerProfile, RuleAlias, RuleName
 from gcp_wif.manifest.model import Identity, ProviderSpec, Rule
@@ -103,8 +104,12 @@ class RuleReader(Tables):
                 "rule would admit strangers who choose the same names.",
                 "WIF707",
             )
-        elif not any(name in terms for name in profile.one_of) if profile.one_of else not rule:
-            names = ", ".join(profile.one_of) or "claim"
+        elif (
+            not any(name in terms for name in profile.one_of)
+            if profile.one_of
+            else _tells_nobody(claims, profile, pins, given=bool(rule))
+        ):
+            names = ", ".join(profile.one_of) or f"claim besides {' and '.join(profile.tenant_wide)}"
             self._say(where, f"must name at least one {names}; else it would admit {profile.too_wide}.", "WIF706")
 
     def _check_guards(self, rules: tuple[Rule, ...], key: str, profile: IssuerProfile, lifted: frozenset[str]) -> None:
@@ -135,14 +140,19 @@ class RuleReader(Tables):
         condition = provider.attribute_condition or ""
         for name in literal if pins else ():
             for principal in identities[name].principals:
-                read = condition + _mapped(principal, provider)
-                if not any(_reads(read, claim) for claim in pins):
+                read = [condition, _mapped(principal, provider)]
+                if not any(_reads(expression, claim) for expression in read for claim in pins):
                     self._say(
                         f"identities.{name}.principals",
                         f"{shown(principal)} pins no tenant, and the issuer signs for others too: have the condition "
                         f"or the mapping of that attribute read one of {', '.join(pins)}.",
                         "WIF707",
                     )
+
+
+def _tells_nobody(claims: set[str], profile: IssuerProfile, pins: tuple[str, ...], *, given: bool) -> bool:
+    """Whether a rule names no claim in which the issuer's tokens differ, unless it says that this one pins a tenant."""
+    return not (claims - (set(profile.tenant_wide) - set(pins))) and (bool(claims) or not given)
 
 
 def _mapped(principal: str, provider: ProviderSpec) -> str:
@@ -152,7 +162,13 @@ def _mapped(principal: str, provider: ProviderSpec) -> str:
 
 
 def _reads(expression: str, claim: str) -> bool:
-    return any(text in expression for text in (f"assertion['{claim}']", f'assertion["{claim}"]')) or any(
-        each.startswith(f"{claim}") and not each[len(claim) : len(claim) + 1].isidentifier()
-        for each in expression.split("assertion.")[1:]
-    )
+    """Whether the claim's value counts: not where it stands in a comment or a string, nor where any value will do."""
+    signs = [each for each in pieces(expression) if not (each.isspace() or each.startswith("//"))]
+    forms = (["assertion", ".", claim], *(["assertion", "[", f"{quote}{claim}{quote}", "]"] for quote in "'\""))
+    for form in forms:
+        for begin in range(len(signs) - len(form) + 1):
+            end = begin + len(form)
+            before, after = signs[max(0, begin - 2) : begin], signs[end : end + 1]
+            if signs[begin:end] == form and "!=" not in before[-1:] + after and before != ["has", "("]:
+                return True
+    return False

@@ -7,7 +7,7 @@ of requests' where no answer came.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import grpc
@@ -44,7 +44,7 @@ class Clients:
     """
 
     def __init__(self, endpoints: Endpoints, credentials: auth_credentials.Credentials, timeout: float) -> None:
-        self._base = endpoints.iam
+        self._endpoints = endpoints
         self._timeout = timeout
         self._credentials = credentials
         bounds = Bounds(limits.ADMIN_ANSWER_BYTES, timeout)
@@ -98,6 +98,28 @@ class Clients:
     def delete(self, name: str) -> dict[str, Any]:
         """Start deleting a pool or provider, for 30 days; answers the operation."""
         return self._call("DELETE", name)
+
+    # Roles are read by `get`, too. What is above a project, and which APIs are on:
+
+    def ancestors(self, project: str) -> list[str]:
+        """``folders/N`` and ``organizations/N`` above a project, the nearest first."""
+        base = self._endpoints.resource_manager_v1
+        answer = self._call("POST", f"projects/{project}:getAncestry", body={}, base=base)
+        found = [each.get("resourceId") or {} for each in answer.get("ancestor", [])]
+        return [f"{each.get('type')}s/{each.get('id')}" for each in found if each.get("type") != "project"]
+
+    def get_node_policy(self, node: str) -> dict[str, Any]:
+        """The policy of ``folders/N`` or ``organizations/N``."""
+        options = {"options": {"requestedPolicyVersion": _POLICY_VERSION}}
+        return self._call("POST", f"{node}:getIamPolicy", body=options, base=self._endpoints.resource_manager)
+
+    def services(self, project: str, names: Iterable[str]) -> dict[str, bool]:
+        """Whether APIs are on in a project given by ID or number."""
+        query = {"names": [f"projects/{project}/services/{each}" for each in names]}
+        base = self._endpoints.service_usage
+        answer = self._call("GET", f"projects/{project}/services:batchGet", query, base=base)
+        found = {str(each.get("name")).rpartition("/")[2]: each.get("state") for each in answer.get("services", [])}
+        return {name: state == "ENABLED" for name, state in found.items()}
 
     # Accounts and projects
 
@@ -161,11 +183,17 @@ class Clients:
         return call(request=request, retry=None, timeout=self._timeout)
 
     def _call(
-        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        *,
+        base: str | None = None,
     ) -> dict[str, Any]:
         response = self._session.request(
             method,
-            f"{self._base}/{path}",
+            f"{base or self._endpoints.iam}/{path}",
             params=query,
             json=body,
             timeout=self._timeout,

@@ -62,7 +62,8 @@ def explained(error: Exception, doing: str, *, permission: str, project: str) ->
     if denied:
         return _denied(words, doing, permission, project)
     sentence = f"Google refused while {doing}: {words}"
-    return known.as_error(sentence) if known is not None else RefusedError(sentence, code="WIF800")
+    googles = known is not None and known.service != "client"
+    return known.as_error(sentence) if known is not None and googles else RefusedError(sentence, code="WIF800")
 
 
 def _denied(words: str, doing: str, permission: str, project: str) -> GcpWifError:
@@ -73,7 +74,7 @@ def _denied(words: str, doing: str, permission: str, project: str) -> GcpWifErro
     return RefusedError(
         f"The permission {named} is missing on project {project}, while {doing}: {words}",
         hint=f"Somebody who administers {project} grants it to you (user: or serviceAccount: and your email):\n"
-        f"  gcloud projects add-iam-policy-binding {project} --member=MEMBER --role={role}\n"
+        f"  gcloud projects add-iam-policy-binding {project} --member=MEMBER --role={role} --condition=None\n"
         "A grant takes about two minutes to work, sometimes seven. Google says the same where the resource is missing.",
         code="WIF801",
     )

@@ -281,5 +281,6 @@ def _warnings(desired: Desired, observed: Observed, *, prune: bool) -> tuple[str
             found.append(
                 f"The service account {account.email} is disabled, so nobody can impersonate it:  "
                 f"gcloud iam service-accounts enable {account.email}"
+                + (f" --project={account.project_id}" if account.project_id else "")
             )
     return tuple(found)

@@ -8,7 +8,11 @@ The table holds for tokens of any issuer. What is peculiar to a CI system is sai
 """
 
 from gcp_wif.refusals.model import Link, RefusalKind, Row, Service
-from gcp_wif.refusals.recognition import Refusal, recognise, row_of
+from gcp_wif.refusals.parts import Parts
+from gcp_wif.refusals.recognition import ErrorText, Refusal, read_error, recognise, row_of
 from gcp_wif.refusals.table import NEEDED_APIS, TABLE
 
-__all__ = ["NEEDED_APIS", "TABLE", "Link", "Refusal", "RefusalKind", "Row", "Service", "recognise", "row_of"]
+__all__ = [
+    "NEEDED_APIS", "TABLE", "ErrorText", "Link", "Parts", "Refusal", "RefusalKind", "Row", "Service", "read_error",
+    "recognise", "row_of",
+]  # fmt: skip

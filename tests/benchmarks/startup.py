@@ -63,15 +63,36 @@ def run(commands: list[list[str]], env: dict[str, str]) -> Sample:
     return Sample(seconds, kilobytes)
 
 
-def pair(name: str, a: list[list[str]], b: list[list[str]], env: dict[str, str], rounds: int) -> None:
-    run(a, env), run(b, env)  # warm caches, not counted
-    pairs = [(run(a, env), run(b, env)) for _ in range(rounds)]
+def pair(
+    name: str,
+    a: list[list[str]],
+    b: list[list[str]],
+    env: dict[str, str],
+    rounds: int,
+    before: list[list[str]] | None = None,
+    *,
+    memory: bool = True,
+) -> None:
+    """Run both in turn, each time after ``before``, which is not counted, and print the ratios.
+
+    Memory says nothing where this process itself is large: the kernel counts what a child was before it became the
+    program.
+    """
+
+    def once(commands: list[list[str]]) -> Sample:
+        run(before or [], env)
+        return run(commands, env)
+
+    once(a), once(b)  # warm caches, not counted
+    pairs = [(once(a), once(b)) for _ in range(rounds)]
     print(f"{name}: {rounds} pairs")
-    for what, ratios in (
+    found = [
         ("time   B/A", [right.seconds / left.seconds for left, right in pairs]),
         ("time   A/B", [left.seconds / right.seconds for left, right in pairs]),
-        ("memory B/A", [right.kilobytes / left.kilobytes for left, right in pairs]),
-    ):
+    ]
+    if memory:
+        found.append(("memory B/A", [right.kilobytes / left.kilobytes for left, right in pairs]))
+    for what, ratios in found:
         print(f"  {what}  median {statistics.median(ratios):6.2f}   ({min(ratios):.2f} to {max(ratios):.2f})")
 
 

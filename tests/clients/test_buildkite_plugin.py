@@ -41,6 +41,7 @@ def plugin() -> Path:
         unproven(
             f"{VARIABLE} names no checkout of gcp-workload-identity-federation-buildkite-plugin",
             proves="that Buildkite's own plugin logs in to a provider that `apply` made",
+            obtainable=False,
         )
     return Path(folder)
 

@@ -99,6 +99,38 @@ def test_answers_fit_googles_schemas(google: Google) -> None:
         call("POST", f"/{version}/projects/acme-prod:testIamPermissions", {"permissions": ["x.y.z"]})
     assert call("GET", "/v1/projects").json()["projects"]
     assert call("GET", "/v3/projects:search?query=id:acme-prod").json()["projects"]
+    # What is above a project, roles, services
+    google.emulator.state.settings.ancestors = {"acme-prod": ("folders/11", "organizations/22")}
+    google.emulator.state.settings.roles = {
+        f"{each}/roles/x": frozenset(["a.b.c"]) for each in ("projects/p", "organizations/1")
+    }
+    assert len(call("POST", "/v1/projects/acme-prod:getAncestry", {}).json()["ancestor"]) == 3
+    assert call("GET", "/v3/projects/acme-prod").json()["parent"] == "folders/11"
+    for node in ("v2/folders/11", "v3/folders/11", "v1/organizations/22", "v3/organizations/22"):
+        assert call("GET", f"/{node}").ok
+        policy = call("POST", f"/{node}:getIamPolicy", {}).json()
+        assert call("POST", f"/{node}:setIamPolicy", {"policy": policy}).ok
+    assert call("GET", "/v3/folders/12").status_code == 403
+    for role in ("roles/viewer", "projects/p/roles/x", "organizations/1/roles/x"):
+        assert call("GET", f"/v1/{role}").json()["includedPermissions"]
+    constraint = {"constraint": "constraints/iam.workloadIdentityPoolProviders"}
+    policy = constraint | {"listPolicy": {"allowedValues": ["https://ci.example"]}}
+    assert call("POST", "/v1/organizations/22:setOrgPolicy", {"policy": policy}).ok
+    assert call("POST", "/v1/organizations/22:getOrgPolicy", constraint).json()["listPolicy"] == policy["listPolicy"]
+    assert call("POST", "/v1/projects/acme-prod:getEffectiveOrgPolicy", constraint).json()["constraint"]
+    assert call("POST", "/v1/organizations/22:setOrgPolicy", {"policy": constraint}).ok
+    services = "/v1/projects/acme-prod/services"
+    google.emulator.state.settings.disabled_services = {"sts.googleapis.com"}
+    assert call("GET", f"{services}/sts.googleapis.com").json()["state"] == "DISABLED"
+    assert call("GET", f"{services}?filter=state:ENABLED").json()["services"]
+    names = "&".join(f"names=projects/acme-prod/services/{each}.googleapis.com" for each in ("sts", "iam"))
+    assert [each["state"] for each in call("GET", f"{services}:batchGet?{names}").json()["services"]] == [
+        "DISABLED",
+        "ENABLED",
+    ]
+    assert call("POST", f"{services}:batchEnable", {"serviceIds": ["sts.googleapis.com"]}).json()["done"]
+    assert call("POST", f"{services}/sts.googleapis.com:enable", {}).json()["done"]
+    assert call("GET", f"{services}/sts.googleapis.com").json()["state"] == "ENABLED"
     # Tokens
     form = {
         "grantType": "urn:ietf:params:oauth:grant-type:token-exchange",

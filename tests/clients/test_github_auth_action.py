@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from kinds.github import MANIFEST
 from token_server import Asked, serving
+from unproven import unproven
 
 from gcp_wif.emulator import Emulator
 from gcp_wif.manifest import Manifest
@@ -40,9 +41,10 @@ def action() -> Path:
     """The folder of the action, built."""
     folder = os.environ.get(VARIABLE, "")
     if not Path(folder, "dist/main/index.js").is_file():
-        pytest.skip(
-            f"{VARIABLE} names no checkout of google-github-actions/auth, so this is NOT proven: that it gets through "
-            "to a provider that `apply` made for GitHub"
+        unproven(
+            f"{VARIABLE} names no checkout of google-github-actions/auth",
+            proves="that it gets through to a provider that `apply` made for GitHub",
+            obtainable=False,
         )
     return Path(folder)
 

@@ -5,9 +5,7 @@ The schemas are those that check-jsonschema brings along: SchemaStore's and the 
 
 import json
 import re
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 import kinds
 import pytest
 import yaml
+from dev_programs import program
 
 from gcp_wif.install import install_command
 from gcp_wif.manifest import Manifest
@@ -30,12 +29,6 @@ SCHEMAS = {
 """The schema of each kind that has a config, and what check-jsonschema must know besides."""
 
 NASTY = ["${{github.token}}", "a'b\"c", "$HOME", "$$x", "`id`", "+x!", "#", "-x", "{a}", "it's", "<<x>>", "\u4ee4"]
-
-
-def program(name: str, require_client: Callable[..., str], proves: str) -> str:
-    """A program of the development environment, or of the machine."""
-    beside = shutil.which(name, path=str(Path(sys.executable).parent))
-    return beside or require_client(name, proves=proves)
 
 
 def rendered(kind: str, text: str | None = None) -> str:

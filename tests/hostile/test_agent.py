@@ -286,13 +286,18 @@ def test_a_config_that_a_repository_brings_is_no_agent(job: LongJob, tmp_path: P
         config.chmod(0o600)
         (tmp_path / "config.json.agent.log").write_text("gcp-wif agent 0\n")
         (tmp_path / "config.json.agent.log").chmod(0o600)
-        done = job("logout", f"--output-file={config}", "--to", str(tmp_path / "env"))
+        flags = [f"--output-file={config}", "--to", str(tmp_path / "env")]
+        done = job("logout", *flags)
         assert done.returncode == 0, done.stderr
+        assert "stays" in done.stderr
+        assert (tmp_path / "config.json.agent.log").exists()
+        assert job("login", "--keep-fresh", *flags).returncode == 0
+        assert document["credential_source"]["url"] not in config.read_text()
+        assert job("logout", *flags).returncode == 0
         listener.settimeout(0.1)
         with pytest.raises(TimeoutError):
             listener.accept()
-    assert "stays" in done.stderr
-    assert (tmp_path / "config.json.agent.log").exists()
+    job.wait(lambda: len(job.agents()) == 1, "an agent is left")
 
 
 def test_a_log_that_is_a_link_is_refused(job: LongJob, tmp_path: Path) -> None:

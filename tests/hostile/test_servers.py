@@ -47,9 +47,9 @@ def config_for(host: str, token_file: Path, *, direct: bool = True) -> Credentia
 def exchanged(host: str, tmp_path: Path, **rest: bool) -> GcpWifError:
     """The error of an exchange in this process."""
     token = tmp_path / "token"
-    token.write_text("header.payload.signature-of-the-subject-token")
+    token.write_text("eyJhbGciOiAiUlMyNTYifQ.eyJzdWIiOiAidGVzdCJ9.signature-of-the-subject-token")
     with pytest.raises(GcpWifError) as caught:
-        exchange(config_for(host, token, **rest), loopback=True)
+        exchange(config_for(host, token, **rest), {})
     return caught.value
 
 

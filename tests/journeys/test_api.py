@@ -52,6 +52,25 @@ def test_login_writes_and_proves(job: dict[str, str], google: Google) -> None:
     assert job["CIRCLE_OIDC_TOKEN"] not in repr(done)
 
 
+def test_tokens(job: dict[str, str], google: Google) -> None:
+    config = gcp_wif.login(environ=job).config_path
+    for place in ({"config_path": config}, {}):
+        found = gcp_wif.access_token(environ=job, lifetime_seconds=600, scopes=["x"], **place)
+        grant = google.emulator.state.grant(found.secret)
+        assert (grant.principals, found.account) == ((f"serviceAccount:{ACCOUNT}",), ACCOUNT)
+        assert "x" in grant.scope.split()
+        assert found.expires_at is not None
+        assert found.secret not in repr(found)
+    identity = gcp_wif.id_token("https://x.example", environ=job)
+    assert identity.secret.count(".") == 2
+    assert identity.secret not in repr(identity)
+    for wrong in ({"lifetime_seconds": 0}, {"scopes": ["a b"]}, {"impersonate": ["x"]}):
+        with pytest.raises(gcp_wif.InputError):
+            gcp_wif.access_token(environ=job, **wrong)
+    with pytest.raises(gcp_wif.RefusedError):
+        gcp_wif.access_token(environ=job, impersonate=["another@acme-prod.iam.gserviceaccount.com"])
+
+
 def test_login_from_a_manifest_with_paths_of_ones_own(tmp_path: Path, job: dict[str, str], emulator: Emulator) -> None:
     manifest = gcp_wif.Manifest.parse(ONE_ACCOUNT.read_text(), origin="m")
     emulator.provision_as(manifest)
@@ -194,7 +213,8 @@ def test_the_examples_run(tmp_path: Path, emulator: Emulator) -> None:
     other = emulator.token(**{"oidc.circleci.com/vcs-ref": "refs/heads/other"})
     done = run(tmp_path, folder / "job.py", *arguments, CIRCLE_OIDC_TOKEN=other, **emulator.environ())
     assert (done.returncode, done.stderr) == (1, "")
-    assert "condition" in done.stdout
+    assert "`deploy` admits branch main of project" in done.stdout
+    assert "this job has branch other." in done.stdout
 
 
 @pytest.mark.parametrize("ref", ["refs/heads/main", "refs/heads/other"])

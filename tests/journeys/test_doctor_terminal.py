@@ -77,5 +77,16 @@ def test_the_end_says_what_was_not_seen(cli: Any, dry_run: Any) -> None:
 def test_an_error_that_nobody_knows_is_nothing_to_look_at(cli: Any) -> None:
     done = cli("doctor", "--error", "segmentation fault")
     assert done.returncode == 2
-    assert "no message of Google's" in done.stderr
     assert "WIF918" in done.stderr
+
+
+def test_an_unknown_error_is_taken_apart(cli: Any) -> None:
+    text = '{"error":{"code":400,"message":"Build step 3 has no image.","status":"INVALID_ARGUMENT","details":[' \
+        '{"reason":"BUILD_STEP_INVALID","metadata":{"service":"cloudbuild.googleapis.com"}}]}}'  # fmt: skip
+    done = cli("doctor", "--error", text)
+    assert done.returncode == 0, done.stderr
+    assert "WIF990 api: The error is not one that gcp-wif knows." in done.stdout
+    for part in ("API cloudbuild.googleapis.com", "HTTP status 400", "status INVALID_ARGUMENT", "BUILD_STEP_INVALID"):
+        assert part in done.stdout
+    found = json.loads(cli("doctor", "--error", text, "--json").stdout)
+    assert (found["broken"], found["findings"][0]["code"], found["findings"][0]["level"]) == (None, "WIF990", "unknown")

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from gcp_wif.install import install_command
+from gcp_wif.issuers.circleci import SAMPLE_PROJECT as PROJECT_ID
 from gcp_wif.manifest import Manifest
+from gcp_wif.names import Principal
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -21,7 +24,11 @@ COMMANDS = (
     "export",
     "verify",
     "logout",
+    "run",
     "token",
+    "print-access-token",
+    "print-identity-token",
+    "configure-docker",
     "check",
     "init",
     "plan",
@@ -34,20 +41,23 @@ COMMANDS = (
 )
 
 
+PRINTING = ("print-access-token", "print-identity-token", "configure-docker")
+
+
 def flags_of(text: str) -> set[str]:
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
 
 
 def test_every_flag_of_readme_exists(cli) -> None:
     known = {flag for command in COMMANDS for flag in flags_of(cli(command, "--help").stdout)}
-    foreign = {"--version"}
+    foreign = {"--version", "--env-file", "--user"}  # the last two are docker's
     assert flags_of(README) - known - foreign == set()
 
 
 def test_every_flag_of_a_job_is_in_readme(cli) -> None:
     known = {
         flag
-        for command in ("login", "generate", "export", "verify", "logout", "token")
+        for command in ("login", "generate", "export", "verify", "logout", "run", "token", *PRINTING)
         for flag in flags_of(cli(command, "--help").stdout)
     }
     assert known - flags_of(README) - {"--help", "--verbose", "--verify"} == set()
@@ -61,7 +71,7 @@ def test_every_command_is_in_readme_and_in_the_help(cli) -> None:
 
 
 def test_every_command_named_in_readme_exists(cli) -> None:
-    named = set(re.findall(r"(?:`|^|run: |\()gcp-wif ([a-z]+)", README, re.MULTILINE))
+    named = set(re.findall(r"(?:`|^|run: |\()gcp-wif ([a-z]+(?:-[a-z]+)*)", README, re.MULTILINE))
     assert {"login", "generate", "export", "logout"} <= named
     assert named - set(COMMANDS) == set()
 
@@ -160,3 +170,46 @@ def test_the_manifest_of_readme_is_applied_once_and_then_nothing_is_to_be_done(c
     assert cli("plan", *flags, **emulator.environ()).returncode == 1
     assert cli("apply", *flags, "--yes", **emulator.environ()).returncode == 0
     assert cli("plan", *flags, **emulator.environ()).returncode == 0
+
+
+def under(heading: str) -> str:
+    """The shell lines of the first block below a heading of README."""
+    found = re.search(rf"^### {re.escape(heading)}\n.*?```sh\n(.*?)```", README, re.DOTALL | re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def test_several_identities_as_readme_has_them(cli, google) -> None:
+    lines = under("Several identities in one job")
+    accounts = re.findall(r"--service-account (\S+)", lines)
+    everybody = [Principal.attribute(google.provider.pool, "project", PROJECT_ID)]
+    google.provision(accounts=dict.fromkeys(accounts, everybody))
+    job = google.job()
+    del job["GCP_SERVICE_ACCOUNT_EMAIL"]
+    program = f'gcp-wif() {{ "{sys.executable}" -m gcp_wif "$@"; }}\n'
+    shown = "grep GOOGLE_APPLICATION_CREDENTIALS= $BASH_ENV | tail -1 >&2\n"
+    env = {name: value for name, value in (cli.env | job).items() if name != "BASH_ENV"} | {
+        "EXPORTS": cli.env["BASH_ENV"]
+    }
+    script = "set -e; BASH_ENV=$EXPORTS; export BASH_ENV\n" + program + lines.replace("\n", "\n" + shown)
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    counting = re.findall(r"^export GOOGLE_APPLICATION_CREDENTIALS=\S*-([a-z]+)\.json", done.stderr, re.MULTILINE)
+    assert counting == ["deploy", "reader", "deploy", "deploy"]
+    assert list(cli.home.iterdir()) == []
+
+
+def test_the_container_of_readme(cli, google) -> None:
+    login, docker, logout = under("In a container that the job starts").splitlines()
+
+    def words(line: str) -> list[str]:
+        return shlex.split(line.replace("$HOME", str(cli.home)))
+
+    done = cli(*words(login)[1:], **google.job())
+    assert done.returncode == 0, done.stderr
+    told = re.search(r"in the container   (docker run .* IMAGE)", done.stderr)
+    assert shlex.split(told[1]) == words(docker)
+    verify = re.search(r"`gcp-wif (verify --output-file [^`]*--path-in-container [^`]*)`", README)
+    assert cli(*words(verify[1]), **google.job()).returncode == 0
+    assert cli(*words(logout)[1:]).returncode == 0
+    assert list((cli.home / "creds").iterdir()) == []

@@ -29,7 +29,7 @@ def post(google: Emulator, document: dict[str, Any]) -> str:
         return str(json.load(answer)["token"])
 
 
-@pytest.mark.parametrize("kind", kinds.names())
+@pytest.mark.parametrize("kind", sorted({kinds.kind(each).name for each in kinds.names()}))
 def test_a_token_has_the_shape_of_its_system(google: Emulator, kind: str) -> None:
     found = SubjectToken.parse(post(google, {"kind": kind, "claims": {"aud": "me"}}), origin="x").claims
     wanted = profile(kind).sample({"aud": "me"}, 0)

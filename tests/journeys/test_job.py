@@ -46,7 +46,8 @@ def test_login_as_json(cli, google) -> None:
     done = cli("login", "--json", **google.job())
     result = json.loads(done.stdout)
     assert set(result) == {"version", "already_authenticated", "generate", "export", "verify", "agent"}
-    assert set(result["generate"]) == {"config_path", "token_path", "provider", "service_account", "warnings"}
+    keys = {"config_path", "token_path", "env_file", "provider", "service_account", "warnings"}
+    assert set(result["generate"]) == keys
     assert set(result["export"]) == {"shell_file", "lines_added", "exports"}
     assert set(result["verify"]) == {"principal", "service_account", "expires_at", "warnings"}
     assert result["verify"]["service_account"] == google.account

@@ -208,6 +208,7 @@ class TestServiceConnection:
         code, _, printed = job.step(*LOGIN, AZURESUBSCRIPTION_SERVICE_CONNECTION_ID=CONNECTION)
         assert code == 0, printed
         assert server.asked[0].query["serviceConnectionId"] == [CONNECTION]
+        assert "google.subject" not in printed  # its sub has 138 bytes, and the manifest's mapping does not take it
         assert job.client() == "serviceAccount:deploy@acme-prod.iam.gserviceaccount.com"
 
     def test_what_is_missing_is_told(self, job: Azure, server: TokenServer) -> None:

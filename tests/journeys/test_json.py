@@ -157,7 +157,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("arguments", "code", "exit_code"),
         [
-            (["login"], "WIF101", 2),
+            (["login"], "WIF132", 2),
             (["verify"], "WIF306", 2),
             (["plan"], "WIF125", 2),
             (["check"], "WIF450", 2),

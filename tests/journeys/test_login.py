@@ -1,5 +1,6 @@
 """What login leaves in the shell file when it is refused, and what it tells the step that runs it."""
 
+import json
 from pathlib import Path
 
 
@@ -71,3 +72,41 @@ class TestTheStepThatLogsIn:
         told = cli("login", **(google.job() | {"PATH": str(tmp_path / "bin")})).stderr
         assert "warning: There is no bash on the PATH, and only bash reads BASH_ENV" in told
         assert self.SOURCE not in told
+
+
+class TestAllThatIsMissing:
+    """A bare login outside CI named the place for its exports alone; each further thing took another run."""
+
+    def test_it_is_named_at_once_and_nothing_is_written(self, cli) -> None:
+        del cli.env["BASH_ENV"]
+        done = cli("login")
+        assert (done.returncode, list(cli.home.iterdir())) == (2, [])
+        assert "error WIF132: 3 kinds of things are missing." in done.stderr
+        for code in ("WIF101: 4 things are missing", "WIF201: There is no subject token", "WIF308: The exports cannot"):
+            assert f"- {code}" in done.stderr
+        for variable in ("PROJECT_NUMBER", "POOL_ID", "PROVIDER_ID", "SERVICE_ACCOUNT_EMAIL", "--token-env", "--to"):
+            assert variable in done.stderr
+
+    def test_without_home_as_well(self, cli) -> None:
+        del cli.env["HOME"]
+        done = cli("generate", "--json")
+        error = json.loads(done.stdout)["error"]
+        assert (done.returncode, error["code"]) == (2, "WIF132")
+        for flag in ("--output-file", "--credential-source-file", "--token-env", "--pool-id"):
+            assert flag in error["hint"]
+
+    def test_one_thing_alone_keeps_its_code(self, cli, google) -> None:
+        job = google.job()
+        del job["CIRCLE_OIDC_TOKEN"]
+        done = cli("login", **job)
+        assert (done.returncode, "error WIF201" in done.stderr, "WIF132" in done.stderr) == (2, True, False)
+
+    def test_something_wrong_comes_before_what_is_missing(self, cli, google) -> None:
+        del cli.env["BASH_ENV"]
+        done = cli("login", "--to", "", **google.job())
+        assert "error WIF102" in done.stderr
+
+    def test_a_source_that_needs_no_token_lacks_none(self, cli) -> None:
+        flags = ("--direct", "--credential-source-url=https://a.example/")
+        assert "WIF201" not in cli("generate", *flags).stderr
+        assert "error WIF101" in cli("generate", *flags).stderr

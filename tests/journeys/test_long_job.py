@@ -5,8 +5,10 @@ Each time nothing is left, nothing leaks, and the next login repairs it.
 The clock of the job and of Google is moved, and the CI system's program answers or not. Agents are real processes.
 """
 
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +18,15 @@ from pathlib import Path
 
 import pytest
 from long_job import LongJob, ask, wait
+
+from gcp_wif.endpoints import Endpoints
+from gcp_wif.errors import InputError
+from gcp_wif.job.agent import launch
+from gcp_wif.job.context import Context
+from gcp_wif.job.flags import GenerateFlags, KeepFlags, SourceFlags, TargetFlags, TokenFlags
+from gcp_wif.job.generate import generate
+from gcp_wif.job.keeper import Keeper
+from gcp_wif.job.target import resolve_target
 
 HOUR = 3600
 WRITTEN = [
@@ -50,6 +61,31 @@ class TestFreshness:
             job.advance(HOUR)
         assert len(seen) == 7
         assert len(job.agents()) == 1
+
+    def test_a_client_that_lives_as_long_as_the_job_refreshes_each_hour(self, job: LongJob) -> None:
+        """google-auth, one process for six hours, with the job's clock; another login comes in between."""
+        job.login()
+        script = (
+            "import sys, datetime, google.auth, google.auth._helpers as h, google.auth.transport.requests as r\n"
+            "real = h.utcnow\n"
+            f"ahead = lambda: float(open({str(job.folder / 'clock')!r}).read())\n"
+            "h.utcnow = lambda: real() + datetime.timedelta(seconds=ahead())\n"
+            "c, _ = google.auth.default(scopes=['https://www.googleapis.com/auth/cloud-platform'])\n"
+            "for _ in sys.stdin: c.refresh(r.Request()); print(c.token, flush=True)\n"
+        )
+        base = {name: job.env[name] for name in ("HOME", "PATH", "BASH_ENV")}
+        command = ["bash", "-c", 'exec "$0" -c "$1"', sys.executable, script]
+        with subprocess.Popen(command, env=base, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+            tokens = set()
+            for hour in range(7):
+                client.stdin.write("\n")
+                client.stdin.flush()
+                tokens.add(client.stdout.readline())
+                job.advance(HOUR)
+                if hour == 3:
+                    job.login()
+            client.stdin.close()
+        assert (client.returncode, len(tokens)) == (0, 7)
 
     def test_a_token_is_served_until_half_of_its_life_is_over(self, job: LongJob) -> None:
         job.login()
@@ -212,7 +248,7 @@ class TestItsEnd:
         os.kill(job.agents()[0], signal.SIGKILL)
         job.wait(lambda: not job.agents(), "it lives on")
         refused = job("verify")
-        assert refused.returncode == 3
+        assert (refused.returncode, "login --keep-fresh" in refused.stderr) == (3, True), refused.stderr
         job.login()
         assert len(job.agents()) == 1
         assert ask(job.source)[0] == 200
@@ -230,10 +266,23 @@ class TestItsEnd:
         assert job.agents() == []
         assert (job.folder / "bash_env").read_text() == ""
 
-    def test_an_agent_that_sleeps_is_named(self, job: LongJob, monkeypatch: pytest.MonkeyPatch) -> None:
-        from gcp_wif.errors import InputError
-        from gcp_wif.job.agent import launch
+    def test_a_login_that_fails_inside_a_program_that_goes_on(self, job: LongJob, monkeypatch) -> None:
+        """Nothing but the login itself can end the agent then."""
 
+        def full(*_: object, **__: object) -> tuple[str, ...]:
+            assert len(job.agents()) == 1
+            raise InputError("the disk is full", code="WIF304")
+
+        context = Context(job.env, str(job.folder), io.BytesIO(), time.time)
+        target = resolve_target(TargetFlags(), job.env)
+        endpoints = Endpoints.resolve(job.env)
+        monkeypatch.setattr("gcp_wif.job.generate.write_private", full)
+        monkeypatch.setenv("PATH", job.env["PATH"])
+        with pytest.raises(InputError):
+            generate(target, GenerateFlags(SourceFlags(), TokenFlags()), endpoints, context, keeper=Keeper(KeepFlags()))
+        job.wait(lambda: not job.agents(), "it lives on")
+
+    def test_an_agent_that_sleeps_is_named(self, job: LongJob, monkeypatch: pytest.MonkeyPatch) -> None:
         job.login()
         (agent,) = job.agents()
         os.kill(agent, signal.SIGSTOP)
@@ -400,6 +449,18 @@ def test_what_is_logged_is_bounded_and_has_no_secret(job: LongJob) -> None:
     assert job.log_path.stat().st_mode & 0o777 == 0o600
 
 
+def test_it_stays_small(job: LongJob) -> None:
+    """Far below 25 MB, also after it has asked for another token; without the coverage that a test run measures."""
+    for name in [name for name in job.env if name.startswith("COVERAGE_")]:
+        del job.env[name]
+    job.login("--metadata-server")
+    first = ask(job.source)[1]
+    job.advance(0.6 * HOUR)
+    job.wait(lambda: ask(job.source)[1] != first, "no other token came")
+    status = Path(f"/proc/{job.agents()[0]}/status").read_text()
+    assert int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) < 25_000
+
+
 def test_doctor_sees_what_the_agent_serves(job: LongJob) -> None:
     """With the variable's own token dead for hours."""
     token = job("token").stdout.strip()
@@ -414,3 +475,25 @@ def test_doctor_sees_what_the_agent_serves(job: LongJob) -> None:
     told = job("doctor", CIRCLE_OIDC_TOKEN="")
     assert "agent" in told.stdout + told.stderr
     assert "login --keep-fresh" in told.stdout + told.stderr
+
+
+def test_the_commands_of_readme(job: LongJob) -> None:
+    """B31 with them: what README says of long jobs works as it stands there."""
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    section = text.partition("### Long jobs\n")[2].partition("\n### ")[0]
+    lines = [line for block in re.findall(r"(?s)```sh\n(.*?)```", section) for line in block.splitlines()]
+    (job.bin / "make").write_text("#!/bin/sh\necho made: $1\n")
+    (job.bin / "make").chmod(0o755)
+    program = job.bin / "gcp-wif"  # what `command -v` finds; it must be the very program that then exports
+    program.write_text(f'#!/bin/sh\nexec "{job.python}" -I -m gcp_wif "$@"\n')
+    program.chmod(0o755)
+    told = {}
+    for line in lines:
+        command = line.replace("ORGANIZATION_ID", job.env["CIRCLE_ORGANIZATION_ID"])
+        command = command.replace("$(command -v gcp-wif)", f"{job.python} -I -m gcp_wif")
+        done = run(job, ["bash", "-c", command])
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+        told[line.split()[1]] = done.stdout
+    assert set(told) == {"login", "run", "generate", "export"}
+    assert told["run"] == "made: deploy\n"
+    assert "ALLOW_EXECUTABLES=1" in (job.folder / "bash_env").read_text()

@@ -45,6 +45,29 @@ def test_the_core_alone(job_install: Path, tmp_path: Path, google) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("refused", ["condition", "binding"])
+def test_the_doctor_in_a_job_with_the_core_alone(job_install: Path, tmp_path: Path, google, refused: str) -> None:
+    """D49: without rights and the extra, Google's answer stands in the chain, and an admin's commands are whole."""
+    env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "BASH_ENV": str(tmp_path / "env")} | google.job()
+    google.provision(
+        **{"condition": "attribute.project == 'x'"} if refused == "condition" else {"accounts": {google.account: []}}
+    )
+    command = [str(job_install / "gcp-wif")]
+    assert subprocess.run([*command, "login"], env=env, cwd="/", capture_output=True, check=False).returncode == 1
+    done = subprocess.run([*command, "doctor", "--json"], env=env, cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["broken"], found["findings"][0]["link"]) == (
+        ("WIF508", "condition") if refused == "condition" else ("WIF520", "binding")
+    )
+    states = {each["name"]: each["state"] for each in found["links"]}
+    assert states["issuer"] == states["audience"] == states["mapping"] == "fine"
+    fixes = found["findings"][0]["fix"]
+    assert any(f"providers describe {google.provider} " in line for line in fixes)
+    assert any(f"get-iam-policy {google.account} --project=acme-prod " in line for line in fixes)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["emulator", "demo"])
 def test_a_missing_extra_is_one_line_with_the_command_to_run(job_install: Path, tmp_path: Path, command: str) -> None:
     done = subprocess.run(

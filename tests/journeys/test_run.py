@@ -240,7 +240,7 @@ class TestSignals:
             assert heard(b"trap-ped"), told
             os.write(terminal, b"\x03")
             assert heard(b"code 5"), told
-            assert told.count(b"got") == 1
+            assert told.count(b"got\r\n") == 1
         finally:
             os.close(terminal)
             os.waitpid(process, 0)

@@ -130,7 +130,7 @@ def test_logging_is_asked_for_before_and_behind(cli: Any, google: Any) -> None:
     quiet = cli("verify", **google.job()).stderr
     for arguments in (["-v", "verify", "-v"], ["-vv", "verify"], ["verify", "-vv"]):
         loud = cli(*arguments, **google.job()).stderr
-        assert "DEBUG urllib3" in loud
+        assert "DEBUG gcp_wif.job.wire: POST" in loud
     assert "DEBUG" not in quiet
 
 

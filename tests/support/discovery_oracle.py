@@ -20,8 +20,8 @@ from gcp_wif.emulator import Emulator
 
 DOCUMENTS = Path(googleapiclient.__file__).parent / "discovery_cache/documents"
 APIS = (
-    "iamcredentials.v1", "iam.v1", "sts.v1", "cloudresourcemanager.v1", "cloudresourcemanager.v3", "cloudasset.v1",
-    "storage.v1", "bigquery.v2",
+    "iamcredentials.v1", "iam.v1", "sts.v1", "cloudresourcemanager.v1", "cloudresourcemanager.v2",
+    "cloudresourcemanager.v3", "cloudasset.v1", "storage.v1", "bigquery.v2", "serviceusage.v1",
 )  # fmt: skip
 _FREE = ("/token", "/oauth2/", "/service_accounts/", "/robot/")
 """Paths of Google's that stand in no discovery document; each is described on a page of its own."""

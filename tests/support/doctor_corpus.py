@@ -156,14 +156,10 @@ CORPUS = [
     Broken("provider missing", "WIF904",
            lambda g: (good(g), g.emulator.state.pools.of_project("123456789012")["circleci"].providers.clear())[1], good),
     # mapping
-    Broken("mapping of an absent claim", "WIF912", setup(mapping=MAPPING | {"attribute.x": "assertion.no_such"}, condition=NO_SSH), good),
-    Broken("mapping of an absent vcs claim", "WIF912",
-           lambda g: (setup(mapping=MAPPING | {"attribute.ref": f"assertion['{REF}']"})(g), {REF: None})[1],
-           setup(mapping=MAPPING | {"attribute.ref": f"'{REF}' in assertion ? assertion['{REF}'] : ''"})),
-    Broken("mapping gives a list", "WIF512", setup(mapping=MAPPING | {"attribute.c": f"assertion['{CONTEXTS}']"}), good),
+    Broken("mapping gives a list", "WIF515", setup(mapping=MAPPING | {"attribute.c": f"assertion['{CONTEXTS}']"}), good),
     Broken("mapping indexes an empty list", "WIF512", setup(mapping=MAPPING | {"attribute.c": f"assertion['{CONTEXTS}'][0]"}), good),
     Broken("mapping does not compile", "WIF512", setup(mapping=MAPPING | {"attribute.c": "assertion.sub +"}), good),
-    Broken("mapping gives a bool", "WIF512", setup(mapping=MAPPING | {"attribute.s": "assertion['oidc.circleci.com/ssh-rerun']"}), good),
+    Broken("mapping gives a bool", "WIF515", setup(mapping=MAPPING | {"attribute.s": "assertion['oidc.circleci.com/ssh-rerun']"}), good),
     Broken("subject empty", "WIF509", setup(mapping=MAPPING | {"google.subject": "assertion.sub.extract('nothing/{x}/')"}), good),
     Broken("subject of V2", "WIF510", good,
            setup(mapping=MAPPING | {"google.subject": "assertion.sub.contains('/vcs-origin/') ? "

@@ -1,22 +1,28 @@
 """What the client matrix shares: the emulator as Google's own hosts, the logins of one job, and one run of a client."""
 
-import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from google_setup import Google
+from long_job import LongJob
 
+from gcp_wif.ci.export_format import NO_PROXY_VARIABLES
 from gcp_wif.emulator import Emulator
+from gcp_wif.issuers.circleci import SAMPLE_ORGANIZATION as ORGANIZATION_ID
+from gcp_wif.refusals import RefusalKind, recognise
 
-SOURCES = ("file", "executable")
+SOURCES = ("file", "executable", "agent")
 ACCOUNTS = ("impersonation", "direct")
 COLUMNS = [f"{source}, {account}" for source in SOURCES for account in ACCOUNTS]
 REGISTRY = "a registry of the test's"
+HOUR = 3600
+TOKEN_SECONDS = 3600
 OBJECT, CONTENT = "hello.txt", "what Storage holds"
 _TOKEN = re.compile(r"ya29\.[A-Za-z0-9._-]+")
 
@@ -52,42 +58,92 @@ class Client:
 
 
 class Matrix:
-    """One Google, and one job that has logged in in four ways."""
+    """One Google, and one job that has logged in in several ways. Use it in a ``with``: its agents end with it."""
 
-    def __init__(self, emulator: Emulator, folder: Path) -> None:
+    def __init__(self, emulator: Emulator, folder: Path, columns: list[str] = COLUMNS) -> None:
         self.google = Google(emulator)
         self.google.provision()
         self.folder = folder
+        self.job = LongJob(self.google, folder / "job", real_hosts=True)
         self.places: dict[str, str] = {"python": sys.executable, "object": OBJECT}
         self.admitted: set[str] = set()
         self._runs = 0
-        self._logins = {column: self._login(*column.split(", ")) for column in COLUMNS}
+        try:
+            self._logins = {column: self._login(*column.split(", ")) for column in columns}
+        except BaseException:
+            self.job.__exit__()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.job.__exit__()
 
     def _login(self, source: str, account: str) -> dict[str, str]:
         """The environment of the steps after `gcp-wif login`: what it exported, and nothing else of ours."""
         place = self.folder / f"{source}-{account}"
-        (place / "home").mkdir(parents=True)
-        job = {name: value for name, value in self.google.job().items() if not name.startswith("GCP_WIF_EMULATOR")}
+        place.mkdir()
         flags = ["--to", f"{place}/env", "--output-file", f"{place}/config.json"]
+        # Behind a proxy that refuses whatever is not Google's, loopback too, as those of companies do.
+        base = {name: value for name, value in self.job.env.items() if name not in NO_PROXY_VARIABLES}
         if account == "direct":
-            del job["GCP_SERVICE_ACCOUNT_EMAIL"]
+            del base["GCP_SERVICE_ACCOUNT_EMAIL"]
             flags += ["--direct", "--project-id", "acme-prod"]
         if source == "file":
             flags += ["--credential-source-file", f"{place}/token"]
+        elif source == "agent":
+            flags += ["--keep-fresh", "--max-hours", "168"]
         else:
-            program = Path(sys.executable).with_name("gcp-wif")
-            flags += ["--executable-command", f"{program} token --executable-response"]
-        google = self.google.emulator.environ(real_hosts=True)
-        base = {"HOME": f"{place}/home", "PATH": os.environ["PATH"]} | google
-        command = [str(Path(sys.executable).with_name("gcp-wif")), "login", *flags]
-        done = subprocess.run(command, env=base | job, capture_output=True, text=True, timeout=120, check=False)
+            # The recipe of README: the program asks the CI system each time.
+            command = f"{self.job.python} -I -m gcp_wif token --executable-response --audience {ORGANIZATION_ID}"
+            flags += ["--executable-command", command]
+        command = [self.job.python, "-m", "gcp_wif", "login", *flags]
+        done = subprocess.run(command, env=base, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
+        given = {"HOME", "PATH", *(self.google.emulator.environ(real_hosts=True).keys() - {*NO_PROXY_VARIABLES})}
+        step = {name: value for name, value in base.items() if name in given}
         script = f"set -a; . {shlex.quote(f'{place}/env')}; exec env -0"
-        shown = subprocess.run(["bash", "-c", script], env=base, capture_output=True, timeout=20, check=True).stdout
+        shown = subprocess.run(["bash", "-c", script], env=step, capture_output=True, timeout=20, check=True).stdout
         exported = dict(line.split("=", 1) for line in shown.decode().split("\0") if line)
-        assert "127.0.0.1" not in Path(exported["GOOGLE_APPLICATION_CREDENTIALS"]).read_text()
-        # An executable source asks the CI system each time; here that is the token in the job's environment.
-        return exported | ({"CIRCLE_OIDC_TOKEN": job["CIRCLE_OIDC_TOKEN"]} if source == "executable" else {})
+        config = Path(exported["GOOGLE_APPLICATION_CREDENTIALS"]).read_text()
+        assert config.count("127.0.0.1") == (1 if source == "agent" else 0)
+        # A job of the CI system is what the program needs besides.
+        return exported | ({"CIRCLECI": "true"} if source == "executable" else {})
+
+    def through_six_hours(self, client: Client, **more: str) -> dict[str, str | None]:
+        """Run the client in each column, and why it does not do what it should; six hours pass meanwhile.
+
+        With a token file it runs a minute before the token ends; two minutes after, it must fail. With a program and
+        with an agent it runs at the end of the six hours.
+        """
+        for account in ACCOUNTS:  # as the login that such a job does at its beginning
+            Path(self.folder, f"file-{account}", "token").write_text(self.google.emulator.token())
+        self.job.advance(TOKEN_SECONDS - 60)
+        found = {column: self.run(client, column, **more) for column in COLUMNS if column.startswith("file")}
+        self.job.advance(180)
+        for column in [] if client.cannot else list(found):
+            found[column] = found[column] or self._fails_by_its_token(client, column, **more)
+            break  # with or without a service account, it is the same exchange that fails
+        self.job.advance(6 * HOUR - TOKEN_SECONDS - 120)
+        return found | {column: self.run(client, column, **more) for column in COLUMNS if column not in found}
+
+    def _fails_by_its_token(self, client: Client, column: str, **more: str) -> str | None:
+        """``None`` where the client fails, and the doctor knows that the token has expired.
+
+        From the client's words, or where it keeps Google's to itself (gsutil), from what it finds in the job.
+        """
+        reason = self.run(client, column, **more)
+        if reason is None:
+            return "it works with a token that has expired"
+        known = recognise(reason)
+        if known and known.kind is RefusalKind.TOKEN_STALE:
+            return None
+        config = Path(self._logins[column]["GOOGLE_APPLICATION_CREDENTIALS"])
+        told = self.job("doctor", f"--output-file={config}").stdout
+        return (
+            None if "Google does not accept the token's times" in told else f"the doctor says not why: {told}\n{reason}"
+        )
 
     def run(self, client: Client, column: str, **more: str) -> str | None:
         """Run the client in a step of its own; ``None`` where it is logged in as who it should be, else why not."""
@@ -98,7 +154,9 @@ class Matrix:
         self.google.emulator.state.objects.put(places["bucket"], OBJECT, CONTENT.encode(), "text/plain")
         for name, text in client.files:
             (home / name).write_text(_filled(text, places))
-        # A HOME of its own: gcloud keeps access tokens there, so that a later run would ask nobody.
+        # A HOME of its own: gcloud keeps access tokens there, so that a later run would ask nobody. gsutil keeps them
+        # where login says.
+        shutil.rmtree(self.job.home / ".gcp-wif-gsutil", ignore_errors=True)
         env = self._logins[column] | {"HOME": str(home), "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"} | more
         self.google.emulator.gateway.clear_log()
         self.admitted.clear()
@@ -154,7 +212,7 @@ def _filled(text: str, places: dict[str, Any]) -> str:
 
 def table(results: dict[str, dict[str, str]]) -> list[str]:
     """The matrix for people."""
-    columns = [*COLUMNS, "agent", "its own way"]
+    columns = [*COLUMNS, "its own way"]
     width = max(map(len, [*results, "client"]))
     lines = ["  ".join([f"{'client':{width}}", *columns])]
     for name, found in results.items():

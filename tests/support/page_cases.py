@@ -66,6 +66,7 @@ def healthy(**changes: Any) -> Evidence:
         policy=(Binding(IMPERSONATION_ROLE, (MEMBER,)),),
         project="acme-prod",
         project_policy=(Binding("roles/run.developer", (f"serviceAccount:{ACCOUNT}",)),),
+        services={"sts.googleapis.com": True, "iamcredentials.googleapis.com": True},
         live=True,
         token_origin="CIRCLE_OIDC_TOKEN",
     )
@@ -112,8 +113,10 @@ CASES: dict[str, Evidence] = {
     "token-expired": healthy(claims=claims(iat=int(NOW) - 9000, exp=int(NOW) - 5400)),
     "issuer": healthy(provider_state=provider(oidc={"issuerUri": "https://token.actions.githubusercontent.com"})),
     "audience": healthy(claims=claims(aud="https://example.com/some-audience")),
-    "provider-missing": healthy(provider_state=MISSING, other_providers=("circleci-old",)),
-    "mapping": healthy(provider_state=provider(attributeMapping=MAPPING | {"attribute.env": "assertion.environment"})),
+    "provider-missing": healthy(
+        provider_state=MISSING, siblings=({"name": f"{PROVIDER.pool}/providers/circleci-old"},)
+    ),
+    "mapping": healthy(provider_state=provider(attributeMapping=MAPPING | {"attribute.env": "assertion.sub + 1"})),
     "subject": healthy(claims=claims(sub="org/" + "x" * 140)),
     "condition": healthy(claims=claims(**{"oidc.circleci.com/vcs-ref": "refs/heads/dev"})),
     "binding": healthy(
@@ -133,6 +136,7 @@ CASES: dict[str, Evidence] = {
         account_state=None,
         policy=None,
         project_policy=None,
+        services=None,
         live=False,
     ),
     "error-alone": Evidence(

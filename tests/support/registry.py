@@ -27,8 +27,11 @@ _SERVICE, _ISSUER = "the test's registry", "the test's realm"
 
 
 @contextlib.contextmanager
-def registry(program: str, folder: Path, admits: Callable[[str], bool]) -> Iterator[str]:
-    """``localhost:PORT`` of a registry that admits whoever has an access token that ``admits`` likes."""
+def registry(program: str, folder: Path, admits: Callable[[str], bool], name: str | None = None) -> Iterator[str]:
+    """``localhost:PORT`` of a registry that admits whoever has an access token that ``admits`` likes.
+
+    With a host's ``name`` it speaks TLS as that host, by a CA in ``root.pem`` of the folder.
+    """
     authority = trustme.CA()
     leaf = authority.issue_cert("realm.example")
     authority.cert_pem.write_to_path(str(folder / "root.pem"))
@@ -67,7 +70,7 @@ def registry(program: str, folder: Path, admits: Callable[[str], bool]) -> Itera
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         free.close()
-        document = {
+        document: dict[str, Any] = {
             "version": "0.1",
             "log": {"level": "error"},
             "storage": {"filesystem": {"rootdirectory": str(folder / "images")}},
@@ -79,6 +82,11 @@ def registry(program: str, folder: Path, admits: Callable[[str], bool]) -> Itera
                 }
             },
         }  # fmt: skip
+        if name is not None:
+            own = authority.issue_cert(name)
+            own.private_key_and_cert_chain_pem.write_to_path(str(folder / "own.pem"))
+            document["http"]["tls"] = dict.fromkeys(("certificate", "key"), str(folder / "own.pem"))
+            document["http"]["host"] = f"https://{name}"
         (folder / "registry.yml").write_text(json.dumps(document))  # JSON is YAML
         process = subprocess.Popen(
             [program, "serve", str(folder / "registry.yml")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -1,5 +1,6 @@
 """Which URLs are Google's. The shapes are those that google-auth accepted while it looked at URLs (to 2.16)."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -137,13 +138,14 @@ def test_verify_takes_regional_configs(
 ) -> None:
     """D17: and sends the token where the config says; W10: not to another universe that the config chose."""
     from gcp_wif.job import exchange
+    from gcp_wif.job.exchange import AccessToken
     from gcp_wif.job.verify import verify
 
     sent: list[str] = []
 
-    def record(config: CredentialConfig, *, loopback: bool) -> datetime:
+    def record(config: CredentialConfig, environ: Mapping[str, str]) -> AccessToken:
         sent.append(config.token_url)
-        return datetime(2030, 1, 1, tzinfo=UTC)
+        return AccessToken("secret", datetime(2030, 1, 1, tzinfo=UTC))
 
     monkeypatch.setattr(exchange, "exchange", record)
     path, token = tmp_path / "config.json", tmp_path / "token"

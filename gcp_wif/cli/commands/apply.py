@@ -16,7 +16,7 @@ def main(
     waiting: WaitOptions,
     common: CommonOptions,
 ) -> None:
-    """Make Google match the manifest: show the plan, ask, apply it.
+    """Make Google match the manifest: show, ask, apply.
 
     Interrupted or failed anywhere, the next run goes on from what is there. Other people's bindings, conditions and
     members are never touched.

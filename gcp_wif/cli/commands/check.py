@@ -42,7 +42,7 @@ class _Options(OptionGroup):
 
 @command(_Options, CommonOptions)
 def main(options: _Options, common: CommonOptions) -> None:
-    """Lint committed credential configs and manifests, offline.
+    """Lint committed configs and manifests, offline.
 
     Secrets, URLs that are not Google's, another universe, programs, forms that clients refuse, unknown fields, project
     IDs for numbers, paths that are not absolute and, with --manifest, any difference from it. A FILE that cannot be

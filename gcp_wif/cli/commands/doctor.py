@@ -7,9 +7,9 @@ import typer
 
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
 from gcp_wif.cli.diagnosis import report_document, report_lines
-from gcp_wif.cli.options import CiOptions, ConfigFileOptions, TargetOptions
+from gcp_wif.cli.options import CiOptions, ConfigFileOptions, NameOptions, TargetOptions
 from gcp_wif.cli.output import Terminal
-from gcp_wif.errors import InputError, MissingExtraError
+from gcp_wif.errors import InputError, MissingExtraError, UnavailableError
 from gcp_wif.files import write_new
 from gcp_wif.job.context import Context
 
@@ -43,7 +43,11 @@ class _Options(OptionGroup):
         str | None, typer.Option(metavar="FILE", help="The account's `get-iam-policy --format=json`, saved.")
     ] = None
     project_policy_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The project's, for direct federation.")
+        str | None,
+        typer.Option(metavar="FILE", help="Its project's; or `gcloud projects get-ancestors-iam-policy`, saved."),
+    ] = None
+    role_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="`gcloud iam roles describe`, saved: a custom role.")
     ] = None
     explain: Annotated[
         str | None,
@@ -52,15 +56,20 @@ class _Options(OptionGroup):
     html: Annotated[str | None, typer.Option(metavar="FILE", help="Write a page to keep as an artifact.")] = None
 
 
-@command(TargetOptions, ConfigFileOptions, _Options, CiOptions, CommonOptions)
+@command(TargetOptions, ConfigFileOptions, NameOptions, _Options, CiOptions, CommonOptions)
 def main(
-    target: TargetOptions, config: ConfigFileOptions, options: _Options, ci: CiOptions, common: CommonOptions
+    target: TargetOptions,
+    config: ConfigFileOptions,
+    named: NameOptions,
+    options: _Options,
+    ci: CiOptions,
+    common: CommonOptions,
 ) -> None:
-    """Say why Google refuses, on what evidence, and what fixes it.
+    """Say why Google refuses, and what fixes it.
 
-    Shows the chain link by link, the first broken one last. From a job (its environment and files), a manifest
-    (--manifest), Google (--live), or saved answers of gcloud. What was not seen is unknown. Exit code 1 where a link is
-    broken.
+    Shows the chain link by link, the first broken one last. In a job it makes the exchange of the job's own config and
+    says where Google's answer stands in the chain. Otherwise from a manifest (--manifest), Google (--live), an error
+    (--error) or saved answers of gcloud. What was not seen is unknown. Exit code 1 where a link is broken.
     """
     out, context = terminal(common), ci.context()
     if options.explain is not None:
@@ -69,7 +78,10 @@ def main(
         explain(options.explain, out)
         return
     from gcp_wif.doctor import diagnose
+    from gcp_wif.job.generate import config_path
 
+    if named.name is not None:
+        config.output_file = str(config_path(config.output_file, context, named.name))
     evidence = _case(target, config, options, context, out)
     report = diagnose(evidence)
     if options.html is not None:
@@ -81,18 +93,28 @@ def main(
     for line in report_lines(report, out.style):
         out.report(line)
     out.data(report_document(report))
-    raise typer.Exit(1 if report.broken else 0)
+    unreachable = isinstance(evidence.unanswered, UnavailableError)
+    raise typer.Exit(1 if report.broken else UnavailableError.exit_code if unreachable else 0)
 
 
 def _case(
     target: TargetOptions, config: ConfigFileOptions, options: _Options, context: Context, out: Terminal
 ) -> "Evidence":
-    from gcp_wif.cli.evidence import add_error, add_files, add_google, add_job, add_manifest, empty_case
+    from gcp_wif.cli.evidence import (
+        add_answer,
+        add_error,
+        add_files,
+        add_google,
+        add_job,
+        add_manifest,
+        empty_case,
+        job_config,
+    )  # fmt: skip
 
     evidence = add_job(empty_case(context), target, config.output_file, (options.token_env, options.claims), context)
     if target.manifest is not None:
         evidence = add_manifest(evidence, target, context)
-    names = ("provider_file", "pool_file", "account_file", "policy_file", "project_policy_file")
+    names = ("provider_file", "pool_file", "account_file", "policy_file", "project_policy_file", "role_file")
     files = {name.removesuffix("_file"): getattr(options, name) for name in names if getattr(options, name) is not None}
     evidence = add_files(evidence, files, context)
     if options.live:
@@ -103,7 +125,12 @@ def _case(
     if options.error is not None:
         text = context.stdin.read(100_000).decode(errors="replace") if options.error == "-" else options.error
         evidence = add_error(evidence, text, out)
-    if evidence.refused is None and evidence.claims is None and evidence.provider is None and evidence.config is None:
+    asks = not (options.live or options.error or options.claims or options.token_env or target.manifest)
+    if asks and evidence.config is not None:
+        where = endpoints(context, out, config.universe_domain)
+        evidence = add_answer(evidence, job_config(config.output_file, context), where, context)
+    told = evidence.refused is not None or (evidence.error is not None and evidence.error.named())
+    if not told and evidence.claims is None and evidence.provider is None and evidence.config is None:
         raise InputError(
             "There is nothing to look at: no token, no config, no manifest, no known error.",
             hint="In a job: gcp-wif doctor. Elsewhere: --manifest FILE, --claims FILE, --live, or --error TEXT.",

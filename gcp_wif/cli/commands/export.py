@@ -1,15 +1,17 @@
 """`gcp-wif export`."""
 
+import os
 from typing import Annotated
 
 import typer
 
 from gcp_wif.ci.export_format import ExportOutput
+from gcp_wif.cli.chosen_config import chosen_config
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
 from gcp_wif.cli.job_steps import check_stdout, export_document, run_export, say_how_to_source
-from gcp_wif.cli.options import CiOptions, ConfigFileOptions, ExecutableOptions, ExportOptions
-from gcp_wif.job.export import export_target, exports, gsutil_search_path, loopback_exports, weak_project
-from gcp_wif.job.generate import config_path
+from gcp_wif.cli.options import CiOptions, ConfigFileOptions, ExecutableOptions, ExportOptions, NameOptions
+from gcp_wif.credential_config import FileSource
+from gcp_wif.job.export import export_target, exports, gsutil_search_path, loopback_exports, printed, project_of
 from gcp_wif.job.target import ProjectChoice
 from gcp_wif.job.trusted_config import read_trusted
 from gcp_wif.names import ProjectId
@@ -21,9 +23,10 @@ class _Options(OptionGroup):
     project_id: Annotated[str | None, typer.Option(help="Project ID to export.")] = None
 
 
-@command(ConfigFileOptions, _Options, ExecutableOptions, ExportOptions, CiOptions, CommonOptions)
+@command(ConfigFileOptions, NameOptions, _Options, ExecutableOptions, ExportOptions, CiOptions, CommonOptions)
 def main(
     chosen: ConfigFileOptions,
+    named: NameOptions,
     options: _Options,
     executable: ExecutableOptions,
     sink: ExportOptions,
@@ -40,9 +43,15 @@ def main(
     target = export_target(sink.to, context)
     check_stdout(target, common)
     where = endpoints(context, out, chosen.universe_domain)
-    config = config_path(chosen.output_file, context)
+    config = chosen_config(chosen, named, context)
     trusted = read_trusted(config, where, context.program, allow_executable=executable.allow_executable)
-    project = weak_project(trusted.config)
+    source = trusted.config.source
+    if isinstance(source, FileSource) and source.file.startswith("/") and not os.path.lexists(source.file):
+        out.warn(
+            f"The token file {source.file}, which the config names, is not here: no client can use the config. Was it "
+            "written for a container, with --path-in-container?"
+        )
+    project = project_of(trusted.config, config, context.roots)
     if options.project_id is not None:
         project = ProjectChoice(ProjectId.parse(options.project_id, origin="--project-id"), explicit=True)
     wanted = exports(
@@ -55,7 +64,7 @@ def main(
     if isinstance(target, ExportOutput):
         if target.how:
             out.say(f"exports            {target.how}")
-        out.raw(target.format.printed(wanted, context.environ))
+        out.raw(printed(config, wanted, target, context))
         return
     done = run_export(config, wanted, target, context, out)
     say_how_to_source(done, target, context, out)

@@ -2,17 +2,37 @@
 
 from gcp_wif.cli.command import CommonOptions, command, endpoints, terminal
 from gcp_wif.cli.job_steps import run_generate
-from gcp_wif.cli.options import CiOptions, ConfigFileOptions, GenerateOptions, TargetOptions, TokenOptions
+from gcp_wif.cli.missing import all_missing, lacks_of_generate
+from gcp_wif.cli.options import (
+    CiOptions,
+    ConfigFileOptions,
+    ContainerOptions,
+    GenerateOptions,
+    NameOptions,
+    TargetOptions,
+    TokenOptions,
+)
 from gcp_wif.cli.targets import choose_target
 
 __all__ = ["main"]
 
 
-@command(TargetOptions, GenerateOptions, ConfigFileOptions, TokenOptions, CiOptions, CommonOptions)
+@command(
+    TargetOptions,
+    GenerateOptions,
+    ConfigFileOptions,
+    NameOptions,
+    ContainerOptions,
+    TokenOptions,
+    CiOptions,
+    CommonOptions,
+)
 def main(
     target: TargetOptions,
     options: GenerateOptions,
     config: ConfigFileOptions,
+    named: NameOptions,
+    container: ContainerOptions,
     token: TokenOptions,
     ci: CiOptions,
     common: CommonOptions,
@@ -24,5 +44,8 @@ def main(
     """
     out, context = terminal(common), ci.context()
     where = endpoints(context, out, config.universe_domain)
-    _, document = run_generate(choose_target(target, context), (options, config, token), where, context, out)
+    groups = (options, config, token, named, container)
+    lacks = lacks_of_generate(options.flags(*groups[1:]), context)
+    with all_missing(lambda: choose_target(target, context), *lacks):
+        _, document = run_generate(choose_target(target, context), groups, where, context, out)
     out.data(document)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gcp_wif.ci.export_format import ExportOutput
+from gcp_wif.ci.export_format import ExportFile, ExportOutput, ExportTarget
 from gcp_wif.cli.command import CommonOptions, OptionGroup, command, endpoints, terminal
 from gcp_wif.cli.job_steps import (
     agent_document,
@@ -20,20 +20,24 @@ from gcp_wif.cli.job_steps import (
     verified_lines,
     verify_document,
 )
+from gcp_wif.cli.missing import all_missing, lacks_of_generate
 from gcp_wif.cli.options import (
     CiOptions,
     ConfigFileOptions,
+    ContainerOptions,
     ExecutableOptions,
     ExportOptions,
     GenerateOptions,
     KeepOptions,
+    NameOptions,
     TargetOptions,
     TokenOptions,
 )
 from gcp_wif.cli.targets import choose_target
 from gcp_wif.credential_config import CredentialConfig
 from gcp_wif.errors import InputError, RefusedError
-from gcp_wif.job.export import export_target, exports, gsutil_search_path, loopback_exports
+from gcp_wif.files import check_shared
+from gcp_wif.job.export import export_target, exports, gsutil_search_path, loopback_exports, printed
 from gcp_wif.job.trusted_config import TrustedConfig, judge
 
 if TYPE_CHECKING:
@@ -57,6 +61,8 @@ class _Options(OptionGroup):
     TargetOptions,
     GenerateOptions,
     ConfigFileOptions,
+    NameOptions,
+    ContainerOptions,
     TokenOptions,
     ExecutableOptions,
     ExportOptions,
@@ -69,6 +75,8 @@ def main(
     target: TargetOptions,
     options: GenerateOptions,
     config: ConfigFileOptions,
+    named: NameOptions,
+    container: ContainerOptions,
     token: TokenOptions,
     executable: ExecutableOptions,
     export: ExportOptions,
@@ -77,7 +85,7 @@ def main(
     keep: KeepOptions,
     common: CommonOptions,
 ) -> None:
-    """Log the job in: `generate`, then `export`, then `verify`.
+    """Log in: `generate`, then `export`, then `verify`.
 
     A refused login takes its exports back. Where CLOUDSDK_AUTH_ACCESS_TOKEN is set the job is authenticated already,
     and nothing is done unless --force. With --keep-fresh a small background process, the agent, asks the CI system for
@@ -88,23 +96,27 @@ def main(
         out.say(f"{_AUTHENTICATED_VARIABLE} is set: this job is authenticated already. Nothing was done; see --force.")
         out.data({"already_authenticated": True, "generate": None, "export": None, "verify": None, "agent": None})
         return
-    if options.config_only and login.verify:
-        raise InputError(
-            "--config-only writes no token, so there is nothing to verify.",
-            hint="Use `gcp-wif generate --config-only` to write a config to commit, or add --no-verify.",
-            code="WIF110",
-        )
+    _check_flags(options, login, container, export)
     keeper = _keeper(login, keep)
-    sink = export_target(export.to, context)  # refused before anything is written
-    check_stdout(sink, common)
     where = endpoints(context, out, config.universe_domain)
-    chosen = choose_target(target, context)
     allow = executable.allow_executable
+    groups = (options, config, token, named, container)
 
     def usable(made: CredentialConfig) -> TrustedConfig:
         return judge(made, where, context.program, allow_executable=allow)
 
-    written, generated = run_generate(chosen, (options, config, token), where, context, out, usable, keeper)
+    def sink_of_exports() -> ExportTarget | None:
+        found = None if container.path_in_container is not None else export_target(export.to, context)
+        if isinstance(found, ExportFile):
+            check_shared(found.path, origin="the shell file")
+        return found
+
+    lacks = lacks_of_generate(options.flags(*groups[1:]), context)
+    with all_missing(sink_of_exports, lambda: choose_target(target, context), *lacks):
+        sink = sink_of_exports()  # refused before anything is written
+        check_stdout(sink, common)
+        chosen = choose_target(target, context)
+        written, generated = run_generate(chosen, groups, where, context, out, usable, keeper)
     kept = keeper.kept if keeper else None
     for line in kept_lines(kept) if kept else ():
         out.say(line)
@@ -115,14 +127,21 @@ def main(
         boto_path=gsutil_search_path(written.config_path, context),
         more=loopback_exports(written.config, kept.metadata_host if kept else None, context.environ),
     )
-    exported = None if isinstance(sink, ExportOutput) else run_export(written.config_path, wanted, sink, context, out)
-    if exported is not None:
+    exported = None
+    if isinstance(sink, ExportFile):
+        exported = run_export(written.config_path, wanted, sink, context, out)
         out.so_far += f" The exports stand in {exported.path}."
     verified = None
     if login.verify:
         try:
             verified = run_verify(
-                written.config_path, where, context, out, allow_executable=allow, token=written.token if kept else None
+                written.config_path,
+                where,
+                context,
+                out,
+                allow_executable=allow,
+                path_in_container=container.path_in_container,
+                token=written.token if kept else None,
             )
         except (RefusedError, InputError):  # no login came of it; a service that is away may be back for the next step
             if exported is not None:
@@ -135,17 +154,38 @@ def main(
     if isinstance(sink, ExportOutput):  # last, so that `eval` gets nothing from a login that is refused
         if sink.how:
             out.say(f"exports            {sink.how}")
-        out.raw(sink.format.printed(wanted, context.environ))
-    elif exported is not None:
+        out.raw(printed(written.config_path, wanted, sink, context))
+        return
+    if isinstance(sink, ExportFile) and exported is not None:
         say_how_to_source(exported, sink, context, out)
-        out.data(
-            {
-                "already_authenticated": False,
-                "generate": generated,
-                "export": export_document(exported),
-                "verify": verify_document(verified) if verified else None,
-                "agent": agent_document(kept) if kept else None,
-            }
+    out.data(
+        {
+            "already_authenticated": False,
+            "generate": generated,
+            "export": export_document(exported) if exported else None,
+            "verify": verify_document(verified) if verified else None,
+            "agent": agent_document(kept) if kept else None,
+        }
+    )
+
+
+def _check_flags(options: GenerateOptions, login: _Options, container: ContainerOptions, export: ExportOptions) -> None:
+    """Refuse flags that do not go together.
+
+    Raises:
+        InputError: WIF110.
+    """
+    if options.config_only and login.verify:
+        raise InputError(
+            "--config-only writes no token, so there is nothing to verify.",
+            hint="Use `gcp-wif generate --config-only` to write a config to commit, or add --no-verify.",
+            code="WIF110",
+        )
+    if container.path_in_container is not None and export.to is not None:
+        raise InputError(
+            "--path-in-container and --to are mutually exclusive.",
+            hint="The container gets its variables from a file beside the credential config, with --env-file.",
+            code="WIF110",
         )
 
 

@@ -65,7 +65,7 @@ def main(
     ci: CiOptions,
     common: CommonOptions,
 ) -> None:
-    """Run one command with one identity, and clean up behind it.
+    """Run one command with one identity, then clean up.
 
     Nothing is exported: the command alone has the variables, and files that are gone when it ends. It is kept logged in
     for as long as it runs, where the CI system gives more than one token. Signals are passed on; the exit code is the

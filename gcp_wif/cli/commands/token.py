@@ -29,7 +29,7 @@ class _Options(OptionGroup):
 
 @command(TokenOptions, _Options, CiOptions, CommonOptions)
 def main(token: TokenOptions, options: _Options, ci: CiOptions, common: CommonOptions) -> None:
-    """Print a fresh subject token on stdout: its output is a secret.
+    """Print a fresh subject token on stdout: a secret.
 
     With --executable-response it is the program of an executable credential source (AIP-4117): clients merge stderr
     into stdout, so nothing but the JSON answer is printed, and a failure is an answer too, with exit code 0.

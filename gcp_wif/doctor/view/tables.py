@@ -120,7 +120,8 @@ def policies(evidence: Evidence) -> tuple[tuple[str, tuple[Binding, ...]], ...]:
     """The policies that were seen, each with what it belongs to; the one that must name the token first."""
     project = ((safe(evidence.project or "the project"), evidence.project_policy),)
     account = () if evidence.direct else ((safe(evidence.account or "the account"), evidence.policy),)
-    return tuple((name, bindings) for name, bindings in (*account, *project) if bindings is not None)
+    above = ((safe(each.name), each.bindings) for each in evidence.above or ())
+    return tuple((name, bindings) for name, bindings in (*account, *project, *above) if bindings is not None)
 
 
 def binding_lines(evidence: Evidence, report: Report) -> tuple[BindingLine, ...]:
@@ -131,7 +132,7 @@ def binding_lines(evidence: Evidence, report: Report) -> tuple[BindingLine, ...]
     known, account = set(report.principals), f"serviceAccount:{evidence.account}"
     holders = dict.fromkeys(known, TOKEN) | ({account: ACCOUNT} if evidence.account else {})
     lines = [
-        BindingLine(resource, safe(each.role), safe(member), holders.get(member, OTHER), each.conditional)
+        BindingLine(resource, safe(each.role), safe(member), holders.get(member, OTHER), each.condition is not None)
         for resource, bindings in policies(evidence)
         for each in bindings
         for member in each.members

@@ -4,7 +4,15 @@ from typing import Any
 
 from gcp_wif.refusals import Refusal, RefusalKind
 
-__all__ = ["HTTP_STATUS", "ApiError", "StsError", "invalid", "not_found", "of_refusal", "permission_denied"]
+__all__ = [
+    "HTTP_STATUS",
+    "ApiError",
+    "StsError",
+    "invalid",
+    "not_found",
+    "of_refusal",
+    "permission_denied",
+]
 
 HTTP_STATUS = {
     "INVALID_ARGUMENT": 400,

@@ -9,6 +9,7 @@ from typing import Any
 
 from gcp_wif.emulator.model.errors import invalid, of_refusal
 from gcp_wif.emulator.model.messages import Field, read
+from gcp_wif.federation.expressions import ExpressionError, compile_expression
 from gcp_wif.refusals import RefusalKind
 
 __all__ = ["POLICY_FIELDS", "PolicyState", "bindings_of"]
@@ -133,8 +134,8 @@ def _merged(bindings: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         role, condition = binding.get("role", ""), binding.get("condition")
         if not _ROLE.fullmatch(role) or "_withcond_" in role:
             raise invalid(f"Role {role[:200]} is not supported for this resource.", "policy.bindings.role")
-        if condition and not condition.get("expression"):
-            raise invalid("A condition needs an expression.", "policy.bindings.condition")
+        if condition:
+            _check_condition(condition)
         entry = merged.setdefault(
             (role, repr(condition)), {"role": role, "members": []} | ({"condition": condition} if condition else {})
         )
@@ -145,6 +146,22 @@ def _merged(bindings: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     if sum(len(binding["members"]) for binding in merged.values()) > _MOST_MEMBERS:
         raise invalid(f"The number of members in the policy exceeds {_MOST_MEMBERS}.", "policy.bindings")
     return [binding for binding in merged.values() if binding["members"]]
+
+
+def _check_condition(condition: Mapping[str, Any]) -> None:
+    """It has an expression and a title (google.type.Expr, IAM), and the expression is CEL; the sentences are assumed.
+
+    What it may read is not checked: IAM knows more attributes and functions than the emulator.
+    """
+    if not condition.get("expression"):
+        raise invalid("A condition needs an expression.", "policy.bindings.condition")
+    try:
+        compile_expression(condition["expression"], ())
+    except ExpressionError as error:
+        if "Syntax error" in error.message:
+            raise invalid(
+                f"Expression compilation error: {error.message[:300]}", "policy.bindings.condition.expression"
+            ) from None
 
 
 def _check_member(member: str) -> None:

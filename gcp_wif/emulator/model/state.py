@@ -18,8 +18,9 @@ from gcp_wif.emulator.model.objects import Objects
 from gcp_wif.emulator.model.operations import Operations
 from gcp_wif.emulator.model.policies import PolicyState
 from gcp_wif.emulator.model.pools import Pools
-from gcp_wif.emulator.model.roles import carries
+from gcp_wif.federation import Target, condition_may_hold
 from gcp_wif.names import PoolName
+from gcp_wif.roles import carries
 
 __all__ = ["AccessToken", "Clock", "Settings", "State"]
 
@@ -63,6 +64,8 @@ class Settings:
         sts_per_minute: exchanges a minute; ``None`` for no limit.
         pool_writes_per_minute: changes of pools and providers a minute and project; ``None`` for no limit.
         roles: roles of the test's own, with their permissions.
+        ancestors: by project ID or number, the folders and the organisation above it, the nearest first, such as
+            ``("folders/1", "organizations/2")``; a project that is not named here has none.
     """
 
     propagation_seconds: float = 0.0
@@ -76,6 +79,7 @@ class Settings:
     sts_per_minute: int | None = None
     pool_writes_per_minute: int | None = None
     roles: dict[str, frozenset[str]] = field(default_factory=dict)
+    ancestors: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,7 @@ class State:
         self.objects = Objects(clock.now, self.lock)
         self._numbers = dict(projects or {})
         self._project_policies: dict[str, PolicyState] = {}
+        self._node_policies: dict[str, PolicyState] = {}
         self._grants: dict[str, AccessToken] = {}
         self._used: dict[tuple[str, int], int] = {}
 
@@ -174,26 +179,51 @@ class State:
             number = self.project_number(project)
             return self._project_policies.setdefault(number, PolicyState(f"projects/{number}"))
 
+    def ancestors_of(self, project: str) -> tuple[str, ...]:
+        """``folders/N`` and ``organizations/N`` above a project given by ID or number, the nearest first."""
+        known = self.settings.ancestors
+        if not known:
+            return ()
+        return known.get(self.project_id(project)) or known.get(self.project_number(project)) or ()
+
+    def node_exists(self, name: str) -> bool:
+        """Whether a folder or organisation is above some project."""
+        return any(name in above for above in self.settings.ancestors.values())
+
+    def node_policy(self, name: str) -> PolicyState:
+        """The policy of a folder or an organisation."""
+        with self.lock:
+            return self._node_policies.setdefault(name, PolicyState(name))
+
     # Who may do what
 
     def allows(self, caller: AccessToken, permission: str, *, project: str, account: Account | None = None) -> bool:
-        """Whether a binding on the account or its project gives ``permission`` to the caller.
+        """Whether a binding gives ``permission`` to the caller: on the account, its project or what is above that.
 
-        A conditional binding is never met: the emulator does not evaluate IAM conditions (assumed nowhere needed).
+        A condition is evaluated at the emulator's time. Where it reads what nobody here knows, it is not met.
         """
         with self.lock:
             if caller.pool and not self.pools.is_active(caller.pool):
                 return False  # "You cannot … use existing tokens to access resources" (IAM REST v1, pool.disabled)
             known = {*caller.principals, "allUsers"} | ({"allAuthenticatedUsers"} if caller.account else set())
             policies = [self.project_policy(project), *([account.policy] if account else [])]
+            policies += [self.node_policy(name) for name in self.ancestors_of(project)]
             now, delay = self.clock.now(), self.settings.propagation_seconds
+            target = self._target(project, account)
             return any(
-                "condition" not in binding
-                and not known.isdisjoint(binding["members"])
+                not known.isdisjoint(binding["members"])
                 and carries(binding["role"], permission, self.settings.roles)
+                and ("condition" not in binding or condition_may_hold(binding["condition"]["expression"], now, target))
                 for policy in policies
                 for binding in policy.deciding(now, delay)
             )
+
+    def _target(self, project: str, account: Account | None) -> Target:
+        if account is not None:
+            return Target.account(account.email, account.project, account.unique_id)
+        service = "cloudresourcemanager.googleapis.com"
+        names = (f"projects/{self.project_id(project)}", f"projects/{self.project_number(project)}")
+        return Target(service, f"{service}/Project", names)
 
     def require(
         self, caller: AccessToken | None, permission: str, *, project: str, account: Account | None = None
@@ -240,7 +270,8 @@ class State:
             return account
 
     def _policies(self) -> list[PolicyState]:
-        return [*self._project_policies.values(), *(account.policy for account in self.accounts.all())]
+        nodes = self._node_policies.values()
+        return [*self._project_policies.values(), *nodes, *(account.policy for account in self.accounts.all())]
 
     # Quotas and tokens
 

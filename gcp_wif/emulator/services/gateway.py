@@ -25,12 +25,13 @@ Answer = dict[str, Any]
 _LOG_ENTRIES = 10_000
 _LOGGED_QUERY = frozenset({
     "updateMask", "pageSize", "showDeleted", "workloadIdentityPoolId", "workloadIdentityPoolProviderId",
-    "options.requestedPolicyVersion", "assetTypes", "project", "prefix",
+    "options.requestedPolicyVersion", "assetTypes", "project", "prefix", "names",
 })  # fmt: skip
 _SERVICES = {
     "iam": "Identity and Access Management (IAM)",
     "iamcredentials": "IAM Service Account Credentials",
     "sts": "Security Token Service",
+    "serviceusage": "Service Usage",
     "cloudresourcemanager": "Cloud Resource Manager",
     "cloudasset": "Cloud Asset",
     "storage": "Cloud Storage",
@@ -208,6 +209,7 @@ class Gateway:
             "status": status,
             "call": name,
             "caller": caller.kind if caller else "none",
+            "principal": caller.principals[0] if caller and caller.principals else None,
             "query": {key: hide_tokens(text)[:200] for key, text in request.query.items() if key in _LOGGED_QUERY},
             "fields": _names(request.body),
         }

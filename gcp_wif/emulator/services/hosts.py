@@ -11,7 +11,7 @@ __all__ = ["Place", "place_of"]
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _GOOGLE = re.compile(
-    r"(?P<api>sts|iamcredentials|iam|cloudresourcemanager|cloudasset|oauth2|storage|bigquery|www)\.googleapis\.com"
+    r"(?P<api>sts|iamcredentials|iam|cloudresourcemanager|serviceusage|cloudasset|oauth2|storage|bigquery|www)\.googleapis\.com"
 )
 # Regional endpoints and those of Private Service Connect, which users write into a config by hand. The patterns are
 # those that google-auth accepts for a token_url and an impersonation URL.

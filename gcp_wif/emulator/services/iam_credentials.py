@@ -27,6 +27,9 @@ _SIGN = {"delegates": Field("strings"), "payload": Field("string")}
 _DENIED = {"getAccessToken": RefusalKind.IMPERSONATION_DENIED, "getOpenIdToken": RefusalKind.ID_TOKEN_DENIED}
 _DURATION = re.compile(r"([0-9]{1,9})(?:\.[0-9]{1,9})?s")
 _URL_SAFE = str.maketrans("-_", "+/")  # bytes come in either alphabet (protobuf JSON mapping)
+_SCOPES = frozenset(f"https://www.googleapis.com/auth/{name}" for name in ("cloud-platform", "iam"))
+"""The scopes that the methods of this API take (IAM Credentials v1, discovery)."""
+
 _HOUR = 3600
 _LONGEST = 43_200
 _DELEGATE = "projects/-/serviceAccounts/"
@@ -118,6 +121,8 @@ def sign_jwt(call: Call, project: str, account: str) -> Answer:
 def _caller(call: Call, project: str) -> AccessToken:
     if call.caller is None:  # there is no admin without credentials here: the token is what the call is about
         raise of_refusal(RefusalKind.CREDENTIALS_UNACCEPTED)
+    if _SCOPES.isdisjoint(call.caller.scope.split()):
+        raise of_refusal(RefusalKind.SCOPES_INSUFFICIENT, "ACCESS_TOKEN_SCOPE_INSUFFICIENT")
     if project != "-":  # "The - wildcard character is required; replacing it with a project ID is invalid"
         raise invalid("Request contains an invalid argument.", "name")
     return call.caller

@@ -261,15 +261,22 @@ def _check_discovery(oidc: dict[str, Any]) -> None:
 
 
 def _check_jwks(text: str) -> None:
-    """At most 8 keys, RSA or EC on P-256, each with a key ID."""
+    """At most 8 keys, RSA or EC on P-256, each with a key ID.
+
+    What is said of other curves and of other kinds of keys was observed once.
+    """
     wrong = invalid("Input JWK is not in a valid json format.", "oidc.jwks_json")
     try:
+        documents = json.loads(text)["keys"]
+        if any(each["kty"] == "OKP" for each in documents):
+            raise invalid("Input JWK contains corrupted key material.", "oidc.jwks_json")
         keys = uploaded_keys(text).keys
         kinds = all(isinstance(key, RSAKey) or (isinstance(key, ECKey) and key.curve_name == "P-256") for key in keys)
-        documents = json.loads(text)["keys"]
+        if not kinds:
+            raise invalid("Only RSA, EC key types are supported.", "oidc.jwks_json")
         named = all(isinstance(each.get("kid"), str) and each["kid"] for each in documents)
         public = not any("d" in each for each in documents)
-    except ValueError:
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise wrong from None
-    if not (keys and len(keys) <= _MOST_KEYS and kinds and named and public):
+    if not (keys and len(keys) <= _MOST_KEYS and named and public):
         raise wrong

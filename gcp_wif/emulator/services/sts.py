@@ -4,6 +4,7 @@ Sentences and codes are those of `gcp_wif.refusals`. The order of the checks is 
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -28,6 +29,7 @@ __all__ = ["exchange", "introspect"]
 _GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type's name
 _LIFETIME_SECONDS = 3600
+_SCOPE = re.compile(r"https://[a-z0-9.-]+/[A-Za-z0-9._/-]*|openid|email|profile")
 
 
 def exchange(call: Call) -> Answer:
@@ -43,8 +45,7 @@ def exchange(call: Call) -> Answer:
     _require(form, "requested_token_type", _ACCESS_TOKEN)
     if form.get("subject_token_type") not in JWT_TOKEN_TYPES:
         raise StsError.of(Refusal.of(RefusalKind.TOKEN_TYPE_UNSUPPORTED))
-    if not form.get("scope", "").split():
-        raise StsError("invalid_scope", 'Invalid value for "scope". At least one scope is required.')
+    _check_scope(form.get("scope", ""))
     _check_options(form.get("options", ""))
     rules = _provider(state, form.get("audience", ""))
     # Assumed: Google takes a token with a newline behind it. Many recipes write one into the token's file with `echo`,
@@ -104,6 +105,19 @@ def _require(form: Mapping[str, str], name: str, allowed: str) -> None:
         raise StsError(error, f'Invalid value for "{name}". The supported value is {allowed}.')
 
 
+def _check_scope(text: str) -> None:
+    """Scopes are Google's own URLs, and the short names of OpenID Connect; the sentences are assumed.
+
+    Raises:
+        StsError: there is none, or one that is neither.
+    """
+    scopes = text.split()
+    if not scopes:
+        raise StsError("invalid_scope", 'Invalid value for "scope". At least one scope is required.')
+    if not all(_SCOPE.fullmatch(scope) for scope in scopes):
+        raise StsError.of(Refusal.of(RefusalKind.SCOPE_INVALID))
+
+
 def _check_options(text: str) -> None:
     """``options`` is a JSON object, which google-auth sends percent-encoded (observed with 2.62)."""
     if not text:
@@ -131,8 +145,8 @@ def _provider(state: State, audience: str) -> ProviderRules:
 
 
 def _parse(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims; the sentence for something that is no JWT is assumed."""
-    malformed = StsError("invalid_request", "Unable to parse the ID Token.")
+    """Header and claims."""
+    malformed = StsError.of(Refusal.of(RefusalKind.TOKEN_UNREADABLE))
     if not token or len(token) > MAX_TOKEN_BYTES:
         raise malformed
     try:

@@ -7,12 +7,13 @@
     (RS256, ES256) and ``kid``. ``stranger`` signs with a key that nobody publishes.
 
 ``GET /emulator/requests``
-    ``{"requests": [{"method", "path", "status", "call", "caller", "query", "fields"}, …]}``, oldest first, at most
-    10,000. ``method`` is ``GRPC`` for gRPC, and ``CONNECT`` for a host that the proxy refused, which is then the path;
-    ``status`` is the HTTP status (for gRPC the one that belongs to the code), ``null`` where the connection was
-    dropped; ``call`` is the method ID of Google's discovery documents; ``caller`` is ``none``, ``federated`` or
-    ``service account``; ``query`` holds harmless parameters, ``fields`` the names of the body's fields. No token and no
-    value of a body is in it. ``DELETE`` empties it.
+    ``{"requests": [{"method", "path", "status", "call", "caller", "principal", "query", "fields"}, …]}``, oldest first,
+    at most 10,000. ``method`` is ``GRPC`` for gRPC, and ``CONNECT`` for a host that the proxy refused, which is then
+    the path; ``status`` is the HTTP status (for gRPC the one that belongs to the code), ``null`` where the connection
+    was dropped; ``call`` is the method ID of Google's discovery documents; ``caller`` is ``none``, ``federated`` or
+    ``service account``, and ``principal`` who that is in a policy, ``null`` for none; ``query`` holds harmless
+    parameters, ``fields`` the names of the body's fields. No token and no value of a body is in it. ``DELETE`` empties
+    it.
 
 ``POST /emulator/faults``
     ``{"faults"?: [FAULT, …], SETTING: VALUE, …}`` answers what ``GET`` does. ``faults`` replaces the plan and counts
@@ -39,7 +40,8 @@
     ``delegated_accounts`` (emails with domain-wide delegation),
     ``issuer_allow_list`` (constraints/iam.workloadIdentityPoolProviders; ``null`` allows all), ``disabled_services``
     (such as ``["iam.googleapis.com"]``), ``missing_projects``, ``sts_per_minute`` and ``pool_writes_per_minute``
-    (``null`` for no limit), ``roles`` (``{"roles/x": ["permission", …]}``).
+    (``null`` for no limit), ``roles`` (``{"projects/p/roles/x": ["permission", …]}``), ``ancestors``
+    (``{"PROJECT": ["folders/1", "organizations/2"]}``, the nearest first).
 
 ``GET /emulator/faults``
     ``{"faults": [{"seen", "fired"}, …], SETTING: VALUE, …}``: the plan's counts, in its order, and all settings.
@@ -48,6 +50,7 @@
     ``{"advance": SECONDS}`` or ``{"now": EPOCH}`` moves the emulator's time; answers ``{"now"}``.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -198,6 +201,17 @@ def _roles(value: object) -> dict[str, frozenset[str]]:
     return {role: frozenset(_texts(permissions)) for role, permissions in value.items()}
 
 
+def _ancestors(value: object) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise invalid("An object of lists of folders and organisations is expected.")
+    found = {project: tuple(_texts(above)) for project, above in value.items()}
+    if not all(
+        re.fullmatch(r"(?:folders|organizations)/[0-9]{1,19}", each) for above in found.values() for each in above
+    ):
+        raise invalid("A folder is folders/NUMBER, an organisation organizations/NUMBER.")
+    return found
+
+
 _SETTINGS: dict[str, Callable[[object], Any]] = {
     "propagation_seconds": _positive,
     "new_account_reads": _statuses,
@@ -210,6 +224,7 @@ _SETTINGS: dict[str, Callable[[object], Any]] = {
     "sts_per_minute": _limit,
     "pool_writes_per_minute": _limit,
     "roles": _roles,
+    "ancestors": _ancestors,
 }
 _OPERATIONS: dict[str, Callable[[object], Any]] = {
     "operation_polls": lambda value: int(_positive(value)),

@@ -214,6 +214,7 @@ def _close(environ: "WSGIEnvironment", *, reset: bool) -> None:
 class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
+    disable_nagle_algorithm = True  # a body that is sent behind its head would wait up to 40 ms for an acknowledgement
 
     def run_wsgi(self) -> None:
         """Answer one request; werkzeug's server keeps no connection open after it."""

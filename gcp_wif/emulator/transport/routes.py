@@ -11,8 +11,11 @@ from gcp_wif.emulator.services import (
     iam_accounts,
     iam_credentials,
     iam_pools,
+    iam_roles,
     oauth2,
+    org_policies,
     resource_manager,
+    service_usage,
     storage,
     sts,
 )
@@ -23,6 +26,9 @@ __all__ = ["google_routes", "storage_xml_routes"]
 _ACCOUNTS = "/v1/projects/<project>/serviceAccounts"
 _POOLS = "/v1/projects/<project>/locations/<location>/workloadIdentityPools"
 _PROVIDERS = f"{_POOLS}/<pool>/providers"
+
+_NODES = (("v2", "folders"), ("v3", "folders"), ("v1", "organizations"), ("v3", "organizations"))
+"""What may be above a project, and in which versions of Resource Manager gcloud and we ask for it."""
 
 _Row = tuple[str, str, str, Handler]
 
@@ -94,6 +100,54 @@ _PROJECT_CALLS: list[_Row] = [
             ("testIamPermissions", resource_manager.tested_on),
         ]
     ),
+    ("POST", "/v1/projects/<project>:getAncestry", "cloudresourcemanager.projects.getAncestry",
+     resource_manager.ancestry),
+    *(
+        ("GET", f"/{version}/{kind}/<node>", f"cloudresourcemanager.{kind}.get",
+         partial(resource_manager.get_node, kind=kind, version=version))
+        for version, kind in _NODES
+    ),
+    *(
+        ("POST", f"/{version}/{kind}/<node>:{verb}", f"cloudresourcemanager.{kind}.{verb}", partial(handler, kind=kind))
+        for version, kind in _NODES
+        for verb, handler in [
+            ("getIamPolicy", resource_manager.get_node_policy),
+            ("setIamPolicy", resource_manager.set_node_policy),
+        ]
+    ),
+]  # fmt: skip
+
+_ORG_POLICY_CALLS: list[_Row] = [
+    ("POST", f"/v1/{kind}:{verb}", f"cloudresourcemanager.{kind.partition('/')[0]}.{verb}", handler)
+    for kind, verb, handler in [
+        ("projects/<project>", "getEffectiveOrgPolicy", org_policies.effective),
+        ("organizations/<node>", "getOrgPolicy", org_policies.get),
+        ("organizations/<node>", "setOrgPolicy", org_policies.set_policy),
+    ]
+]
+
+_ROLE_CALLS: list[_Row] = [
+    ("GET", "/v1/roles/<role>", "iam.roles.get", iam_roles.get),
+    ("GET", "/v1/projects/<project>/roles/<role>", "iam.projects.roles.get", iam_roles.get_of_project),
+    (
+        "GET",
+        "/v1/organizations/<organization>/roles/<role>",
+        "iam.organizations.roles.get",
+        iam_roles.get_of_organization,
+    ),
+]
+
+_SERVICE_CALLS: list[_Row] = [
+    ("GET", "/v1/projects/<project>/services", "serviceusage.services.list", service_usage.list_services),
+    ("GET", "/v1/projects/<project>/services:batchGet", "serviceusage.services.batchGet", service_usage.batch_get),
+    (
+        "POST",
+        "/v1/projects/<project>/services:batchEnable",
+        "serviceusage.services.batchEnable",
+        service_usage.batch_enable,
+    ),
+    ("GET", "/v1/projects/<project>/services/<service>", "serviceusage.services.get", service_usage.get),
+    ("POST", "/v1/projects/<project>/services/<service>:enable", "serviceusage.services.enable", service_usage.enable),
 ]
 
 
@@ -131,7 +185,18 @@ _STORAGE_XML: list[_Row] = [("GET", "/<bucket>/<path:object>", "storage.objects.
 
 def google_routes() -> Map:
     """The routing map; an endpoint is ``(method ID, handler)``."""
-    return _map([*_TOKENS, *_ACCOUNT_CALLS, *_POOL_CALLS, *_PROJECT_CALLS, *_OTHERS])
+    return _map(
+        [
+            *_TOKENS,
+            *_ACCOUNT_CALLS,
+            *_POOL_CALLS,
+            *_ROLE_CALLS,
+            *_PROJECT_CALLS,
+            *_ORG_POLICY_CALLS,
+            *_SERVICE_CALLS,
+            *_OTHERS,
+        ]
+    )
 
 
 def storage_xml_routes() -> Map:

@@ -89,7 +89,7 @@ class Metadata:
             while len(each) >= AGENT_METADATA_GRANTS:
                 del each[next(iter(each))]
         try:
-            self._grants[self._asked] = _Grant(answer["access_token"], float(answer["expires"]))
+            self._grants[self._asked] = _Grant(answer["token"], float(answer["expires"]))
             self._failed.pop(self._asked, None)
         except (KeyError, TypeError, ValueError):
             self._failed[self._asked] = (time.monotonic(), str(answer.get("error"))[:1000])
@@ -137,31 +137,41 @@ class Metadata:
         email = self._access["email"]
         if what == "token":
             scopes = ",".join(query.get("scopes", [])).replace(",", " ").split() or [_SCOPE]
-            return self._token(tuple(dict.fromkeys(scopes)))
-        if what == "" and query.get("recursive") == ["true"]:
+            return self._token(("scopes", *dict.fromkeys(scopes)))
+        if what == "identity" and query.get("audience"):
+            return self._token(("audience", query["audience"][0]))
+        if what == "" and "".join(query.get("recursive", [])).lower() == "true":  # oauth2client writes True
             found = {"aliases": ["default"], "email": email, "scopes": [_SCOPE]}
             return Reply(200, json.dumps(found).encode(), "application/json", _FLAVOR)
-        texts = {"": "aliases\nemail\nscopes\ntoken\n", "email": email, "scopes": _SCOPE, "aliases": "default"}
+        texts = {
+            "": "aliases\nemail\nidentity\nscopes\ntoken\n",
+            "email": email,
+            "scopes": _SCOPE,
+            "aliases": "default",
+        }
         return _text(texts[what]) if what in texts else Reply(404, headers=_FLAVOR)
 
-    def _token(self, scopes: tuple[str, ...]) -> Reply | None:
+    def _token(self, wish: tuple[str, ...]) -> Reply | None:
+        """An access token for ``scopes``, or an ID token for one ``audience``: the first word says which."""
         now = self._clock()
-        grant = self._grants.get(scopes)
+        grant = self._grants.get(wish)
         if grant is not None and grant.expires - now > _LEFT_SECONDS:
-            return _granted_reply(grant, now)
-        when, why = self._failed.get(scopes, (0.0, ""))
+            return _granted_reply(wish[0], grant, now)
+        when, why = self._failed.get(wish, (0.0, ""))
         if why and time.monotonic() - when < AGENT_SHORTEST_PAUSE_SECONDS:
             if grant is not None and grant.expires > now:
-                return _granted_reply(grant, now)
+                return _granted_reply(wish[0], grant, now)
             return Reply(503, f"{why}\n".encode(), headers=_FLAVOR)
         if self._child is None:
-            self._asked = scopes
-            self._failed.pop(scopes, None)
-            self._child = self._start(self._access | {"scopes": list(scopes)})
+            self._asked = wish
+            self._failed.pop(wish, None)
+            self._child = self._start(self._access | {"wish": list(wish)})
         return None
 
 
-def _granted_reply(grant: _Grant, now: float) -> Reply:
+def _granted_reply(what: str, grant: _Grant, now: float) -> Reply:
+    if what == "audience":
+        return _text(grant.token)
     found = {"access_token": grant.token, "expires_in": int(grant.expires - now), "token_type": "Bearer"}
     return Reply(200, json.dumps(found).encode(), "application/json", _FLAVOR)
 
@@ -171,17 +181,21 @@ def _text(text: str) -> Reply:
 
 
 def granted(task: Mapping[str, Any], context: "Context") -> dict[str, Any]:
-    """An access token by the job's credential config, in a child of the agent.
+    """An access token or an ID token by the job's credential config, in a child of the agent.
 
     Raises:
-        InputError, RefusedError, UnavailableError: as `gcp_wif.job.exchange` has them.
+        InputError, RefusedError, UnavailableError: as `gcp_wif.job.access` has them.
     """
     from pathlib import Path
 
     from gcp_wif.endpoints import Endpoints
-    from gcp_wif.job.exchange import access_token
-    from gcp_wif.job.export import read_config
+    from gcp_wif.job.access import AccessWish, IdentityWish, access_token, id_token
+    from gcp_wif.subject_token import SubjectToken
 
-    loopback = Endpoints.resolve(context.environ, task["universe"]).emulator is not None
-    found = access_token(read_config(Path(task["config"])), loopback=loopback, scopes=tuple(task["scopes"]))
-    return {"access_token": found.token, "expires": found.expires_at.timestamp()}
+    path, endpoints = Path(task["config"]), Endpoints.resolve(context.environ, task["universe"])
+    what, *values = task["wish"]
+    if what == "scopes":
+        found = access_token(path, AccessWish(tuple(values)), endpoints, context)
+        return {"token": found.secret, "expires": found.expires_at.timestamp() if found.expires_at else None}
+    text = id_token(path, IdentityWish(values[0], include_email=True), endpoints, context).secret
+    return {"token": text, "expires": SubjectToken.parse(text, origin="Google's ID token").claims.epoch("exp")}

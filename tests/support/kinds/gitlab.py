@@ -147,7 +147,7 @@ KIND = Kind(
         "namespace_id": (NAMESPACE, PROJECT, "667"),
         "user_id": (USER, "2", "3"),
         "ref_protected": ("true", "false"),
-        "pipeline_source": ("push", "push", "schedule", "merge_request_event"),
+        "pipeline_source": ("push", "push", "schedule", "merge_request_event", "parent_pipeline"),
         "environment": (None, "production", "prod/eu", "9:production", "production2"),
         "ref": (*REFS, "v1", "refs/heads/main"),
         "ref_type": ("branch", "branch", "tag"),
@@ -156,7 +156,7 @@ KIND = Kind(
     stops=lambda claims: (
         claims["job_project_id"] != claims.get("project_id")
         if "job_project_id" in claims
-        else claims.get("pipeline_source") == "merge_request_event"
+        else claims.get("pipeline_source") in ("merge_request_event", "parent_pipeline")
     ),
     guard_claims=("job_project_id", "project_id", "pipeline_source"),
     needed=(),

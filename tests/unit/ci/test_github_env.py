@@ -14,7 +14,7 @@ from gcp_wif.job.target import ProjectChoice
 from gcp_wif.names import ProjectId
 
 WEAK = ProjectChoice(ProjectId("acme-prod"), explicit=False)
-CONFIG = Path("/home/runner/work/_temp/gcp_cred_config.json")
+CONFIG = Path("/home/runner/_work/_temp/gcp_cred_config.json")
 NAME = "GOOGLE_APPLICATION_CREDENTIALS"
 
 

@@ -11,9 +11,10 @@ from rules import circleci_claims
 
 from gcp_wif.codes import all_codes
 from gcp_wif.doctor import Evidence, diagnose
-from gcp_wif.doctor.evidence import MISSING, Binding
+from gcp_wif.doctor.evidence import MISSING
 from gcp_wif.doctor.page import page
 from gcp_wif.doctor.report import LINKS
+from gcp_wif.federation import Binding
 from gcp_wif.names import ServiceAccountEmail
 
 NOW = 1_800_000_000.0
@@ -122,6 +123,7 @@ def test_a_token_in_a_claim_is_hidden_everywhere(claim: str) -> None:
             account=account,
             provider_state=state | {"attributeCondition": condition},
             policy=(),
+            project_policy=(),
         )
         report = diagnose(evidence)
         assert report.broken is not None

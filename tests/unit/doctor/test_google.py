@@ -23,7 +23,18 @@ def failing(error: Exception) -> Any:
     def fail(*_: Any) -> Any:
         raise error
 
-    return SimpleNamespace(get=fail, list_providers=fail, get_account=fail, get_policy=fail)
+    names = (
+        "get",
+        "list_providers",
+        "get_account",
+        "get_policy",
+        "get_node_policy",
+        "ancestors",
+        "services",
+        "list_pools",
+        "list_accounts",
+    )
+    return SimpleNamespace(**dict.fromkeys(names, fail))
 
 
 def test_what_may_not_be_read_is_unknown() -> None:

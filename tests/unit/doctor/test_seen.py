@@ -141,20 +141,21 @@ def test_a_condition_of_the_manifest_is_mended_in_the_manifest() -> None:
     found = diagnose(planned(**{"oidc.circleci.com/vcs-ref": "refs/heads/release/1"})).broken
     assert found is not None
     rule = f'{{ project = "{PROJECT_ID}", branch = "release/1" }}'
-    assert f"add to allow of [identities.deploy]: {rule}" in found.fix[0]
+    assert f"add to allow of [identities.deploy]: {rule}" in found.fix[-1]
+    assert found.fix[0] == "Run this job where `deploy` admits it: branch main."
     tag = diagnose(planned(**{"oidc.circleci.com/vcs-ref": "refs/tags/v1"})).broken
     assert tag is not None
-    assert 'tag = "v1"' in tag.fix[0]
+    assert 'tag = "v1"' in tag.fix[-1]
     rerun = diagnose(planned(**{"oidc.circleci.com/ssh-rerun": True})).broken
     assert rerun is not None
-    assert "allow_ssh_rerun = true" in rerun.fix[0]
+    assert "allow_ssh_rerun = true" in rerun.fix[-1]
 
 
 def test_the_line_that_fixes_does_fix() -> None:
     ref = {"oidc.circleci.com/vcs-ref": "refs/heads/release/1"}
     found = diagnose(planned(**ref)).broken
     assert found is not None
-    rule = found.fix[0].partition("[identities.deploy]: ")[2].partition(";")[0]
+    rule = found.fix[-1].partition("[identities.deploy]: ")[2].partition(";")[0]
     text = MANIFEST.replace("allow = [\n", f"allow = [\n  {rule},\n", 1)
     evidence = from_manifest(job(**ref), Manifest.parse(text, origin="gcp-wif.toml"), "deploy")
     assert diagnose(evidence).broken is None

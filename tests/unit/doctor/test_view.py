@@ -4,7 +4,7 @@ import shlex
 import subprocess
 
 import pytest
-from google_setup import ACCOUNT, PROJECT_ID
+from google_setup import ACCOUNT, PROJECT_ID, PROVIDER
 from page_cases import CASES, HOSTILE, MAIN, NO_SSH, NOW, claims, healthy, provider
 
 from gcp_wif.doctor import Evidence, diagnose
@@ -95,8 +95,8 @@ def test_what_was_not_seen_is_unknown_and_says_what_settles_it() -> None:
     assert model.mark == "unknown"
     assert [each.word for each in model.stations] == ["holds", *["unknown"] * 6]
     by_link = {each.link: each for each in model.unseen}
-    assert any("providers describe circleci-acme" in each.command for each in by_link["provider"].steps)
-    assert by_link["api"].message == "Whether the APIs are on shows in Google alone"
+    assert any(f"providers describe {PROVIDER}" in each.command for each in by_link["provider"].steps)
+    assert by_link["api"].message == "Whether the APIs are on shows in Google alone, to whoever may see it"
     assert by_link["api"].steps[0].command == "gcp-wif doctor --live"
 
 
@@ -212,7 +212,8 @@ def test_every_printed_command_survives_folding() -> None:
     folded = [(line, command) for line, command in found if "\n" in command]
     assert len(folded) > 5
     for line, command in folded:
-        assert in_a_shell(safe(line[line.index("gcloud") :])) == in_a_shell(command)
+        begin = min(line.index(name) for name in ("gcloud", "gcp-wif") if name in line)
+        assert in_a_shell(safe(line[begin:])) == in_a_shell(command)
 
 
 def in_a_shell(command: str) -> list[str]:

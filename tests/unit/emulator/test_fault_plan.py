@@ -213,6 +213,7 @@ class TestLog:
                 "status": 200,
                 "call": "iam.projects.locations.workloadIdentityPools.create",
                 "caller": "none",
+                "principal": None,
                 "query": {"workloadIdentityPoolId": "circleci"},
                 "fields": ["displayName"],
             }

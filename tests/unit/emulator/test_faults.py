@@ -232,7 +232,7 @@ def _exchange_old(google: Google) -> str:
     form = {
         "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
         "audience": google.provider.audience,
-        "scope": "x",
+        "scope": "https://www.googleapis.com/auth/cloud-platform",
         "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
         "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
         "subject_token": made,

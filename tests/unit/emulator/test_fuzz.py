@@ -90,7 +90,7 @@ class Fuzz:
             form = {
                 "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
                 "audience": f"//iam.googleapis.com{POOL[3:]}/circleci/providers/circleci-acme",
-                "scope": "x",
+                "scope": "https://www.googleapis.com/auth/cloud-platform",
                 "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
                 "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
                 "subject_token": self.jwt(),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 from google_setup import Google
-from joserfc.jwk import ECKey, OctKey, RSAKey
+from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from gcp_wif.emulator.model.token_issuer import TokenIssuer, uploaded_keys
 
@@ -100,10 +100,16 @@ def _set(*keys: Any) -> str:
 
 
 RSA = RSAKey.generate_key(2048, {"kid": "a"}, private=True)
+SENTENCES = {
+    "P-384": "Only RSA, EC key types are supported.",
+    "Ed25519": "Input JWK contains corrupted key material.",
+}
+"""As measured on the real STS; of the second the words around "corrupted key material" are assumed."""
 KEYS = {
     "oct": json.dumps({"keys": [OctKey.import_key("x" * 40, {"kid": "a"}).as_dict(private=True)]}),
     "short oct": '{"keys": [{"kty": "oct", "kid": "a", "k": "AQAB"}]}',
     "P-384": _set(ECKey.generate_key("P-384", {"kid": "a"})),
+    "Ed25519": _set(OKPKey.generate_key("Ed25519", {"kid": "a"})),
     "without kid": json.dumps({"keys": [ECKey.generate_key("P-256").as_dict(private=False) | {"kid": ""}]}),
     "private": json.dumps({"keys": [RSA.as_dict(private=True)]}),
     "none": '{"keys": []}',
@@ -114,7 +120,8 @@ KEYS = {
 
 @pytest.mark.parametrize("name", KEYS)
 def test_key_sets_that_google_does_not_take(name: str, google: Google) -> None:
-    assert created(google, KEYS[name]) == "Input JWK is not in a valid json format."
+    wrong = "Input JWK is not in a valid json format."
+    assert created(google, KEYS[name]) == SENTENCES.get(name, wrong)
     assert google.emulator.crashes == []
 
 

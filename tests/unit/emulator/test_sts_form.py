@@ -51,8 +51,8 @@ def test_a_token_may_end_as_a_line_of_a_file_does(google: Google, end: str) -> N
         ({"options": "[]"}, "invalid_request", "options"),
         ({"options": "{"}, "invalid_request", "options"),
         ({"options": "[" * 100_000}, "invalid_request", "options"),
-        ({"subject_token": None}, "invalid_request", "ID Token"),
-        ({"subject_token": "x"}, "invalid_request", "ID Token"),
+        ({"subject_token": None}, "invalid_grant", "ID Token"),
+        ({"subject_token": "x"}, "invalid_grant", "ID Token"),
         ({"path": "introspect"}, "invalid_request", "token"),
     ],
     ids=str,
@@ -83,4 +83,4 @@ def test_a_token_may_have_32_kib_and_not_one_character_more() -> None:
     assert len(claims["sub"]) > 24_000
     with pytest.raises(StsError) as caught:
         _parse(token_of(MAX_TOKEN_BYTES + 1))
-    assert caught.value.body == {"error": "invalid_request", "error_description": "Unable to parse the ID Token."}
+    assert caught.value.body == {"error": "invalid_grant", "error_description": "Unable to parse the ID Token."}

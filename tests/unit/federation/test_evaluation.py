@@ -66,7 +66,7 @@ def test_extract_against_a_plain_search(value: str, before: str, after: str) -> 
         ("é" * 64, RefusalKind.SUBJECT_TOO_LONG),
         ("", RefusalKind.SUBJECT_UNMAPPED),
         (None, RefusalKind.SUBJECT_UNMAPPED),
-        (7, RefusalKind.SUBJECT_UNMAPPED),
+        (7, RefusalKind.ATTRIBUTE_TYPE),
     ],
 )
 def test_the_subject_is_measured_in_bytes(subject: Any, expected: RefusalKind | None) -> None:
@@ -76,11 +76,11 @@ def test_the_subject_is_measured_in_bytes(subject: Any, expected: RefusalKind | 
 @pytest.mark.parametrize(
     ("mapping", "expected"),
     [
-        ({"attribute__a": "assertion.nothing"}, RefusalKind.MAPPING_FAILED),
-        ({"attribute__a": "1"}, RefusalKind.MAPPING_FAILED),
-        ({"attribute__a": "assertion.flag"}, RefusalKind.MAPPING_FAILED),
+        ({"attribute__a": "assertion.sub.split('/')[9]"}, RefusalKind.MAPPING_FAILED),
+        ({"attribute__a": "1"}, RefusalKind.ATTRIBUTE_TYPE),
+        ({"attribute__a": "assertion.flag"}, RefusalKind.ATTRIBUTE_TYPE),
         ({"attribute__a": "assertion.sub +"}, RefusalKind.MAPPING_FAILED),
-        ({"google__groups": "[1]"}, RefusalKind.MAPPING_FAILED),
+        ({"google__groups": "[1]"}, RefusalKind.ATTRIBUTE_TYPE),
         ({"google__groups": "['a', 'b']"}, None),
         ({"attribute__a": "''"}, None),
         ({"attribute__a": "'nothing' in assertion ? assertion.nothing : ''"}, None),
@@ -145,8 +145,12 @@ HEADER = {"alg": "RS256", "kid": "k"}
         ({}, {"aud": ["other", ORGANIZATION_ID]}, None),
         ({}, {"aud": []}, "audience"),
         ({}, {"aud": None}, "audience"),
-        ({}, {"exp": int(NOW)}, "time"),
-        ({}, {"exp": int(NOW) + 1}, None),
+        ({}, {"exp": int(NOW) - 60}, "time"),
+        ({}, {"exp": int(NOW) - 59}, None),
+        ({}, {"iat": int(NOW) + 60}, None),
+        ({}, {"iat": int(NOW) + 61}, "time"),
+        ({}, {"iat": int(NOW) - 10, "exp": int(NOW) - 11 + 48 * 3600}, None),
+        ({}, {"iat": int(NOW) - 10, "exp": int(NOW) - 10 + 48 * 3600}, "time"),
         ({}, {"iat": int(NOW) + 3600}, "time"),
         ({}, {"iat": int(NOW) - 86_500, "exp": int(NOW) + 10}, "time"),
         ({}, {"iat": None}, "time"),
@@ -229,7 +233,7 @@ ADMITTING = {HOSTILE[1], HOSTILE[7]}
 def test_hostile_expressions_end_soon_and_refuse(expression: str) -> None:
     claims = {"sub": "a", "list": list(range(500)), "text": "x" * 10_000}
     started = time.monotonic()
-    assert kind(claims, rules(attribute__x=expression)) is RefusalKind.MAPPING_FAILED
+    assert kind(claims, rules(attribute__x=expression)) in (RefusalKind.MAPPING_FAILED, RefusalKind.ATTRIBUTE_TYPE)
     admitted = expression in ADMITTING
     assert kind(claims, rules(expression)) is (None if admitted else RefusalKind.CONDITION_FALSE)
     lint_provider({"google.subject": expression}, expression, ISSUER)
@@ -305,9 +309,72 @@ def test_who_is_admitted_and_as_whom_is_what_plain_python_says(
         return
     subject = claims.get("sub")
     x = MAPPED[mapped](claims) if "x" in claims or mapped != "assertion.x" else None
-    fits = isinstance(subject, str) and isinstance(x, str) and 0 < len(subject.encode()) <= 127
-    fits = fits and len(subject.encode()) + len(x.encode()) <= 8192
+    unset = mapped == "assertion.x" and "x" not in claims
+    fits = isinstance(subject, str) and (unset or isinstance(x, str)) and 0 < len(subject.encode()) <= 127
+    fits = fits and len(subject.encode()) + len((x or "").encode()) <= 8192
     assert decision.admitted is (fits and CONDITIONS[condition](claims, x))
     ends = [each.partition("/workloadIdentityPools/circleci/")[2] for each in decision.principals]
     expected = [f"subject/{subject}", *([f"attribute.x/{x}"] if x else []), "*"]
     assert ends == (expected if decision.admitted else [])
+
+
+def test_an_attribute_whose_claim_is_absent_is_not_set() -> None:
+    """D55: public blueprints map claims that their own workflows do not send, and work."""
+    decision = evaluate({"sub": "s", "b": "x"}, rules(attribute__a="assertion.nothing", attribute__b="assertion.b"))
+    assert decision.admitted
+    assert dict(decision.attributes) == {"b": "x"}
+    assert not any("attribute.a" in each for each in decision.principals)
+    assert not evaluate({"sub": "s"}, rules("attribute.a != 'x'", attribute__a="assertion.nothing")).admitted
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("assertion.sub == 's'", RefusalKind.CONDITION_FALSE),
+        ("google.subject == 's'", RefusalKind.CONDITION_FALSE),
+        ("true", RefusalKind.SUBJECT_UNMAPPED),
+        ("", RefusalKind.SUBJECT_UNMAPPED),
+    ],
+)
+def test_a_condition_on_a_missing_subject_speaks_first(condition: str, expected: RefusalKind) -> None:
+    assert kind({"a": "b"}, rules(condition)) is expected
+
+
+@pytest.mark.parametrize(
+    ("claims", "sentence"),
+    [
+        ({"iss": None}, "The issuer in ID Token null does not match"),
+        ({"aud": None}, "The audience in ID Token [] does not match the expected audience."),
+        ({"iat": None}, "ID Token issued at null is stale to sign-in."),
+    ],
+)
+def test_what_is_said_of_an_absent_claim(claims: dict[str, Any], sentence: str) -> None:
+    """As measured on the real STS."""
+    steps = check_token(HEADER, circleci_claims(claims, NOW), rules(), NOW)
+    refusal = steps[-1].refusal
+    assert refusal is not None
+    assert refusal.description.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "message"),
+    [
+        ("http://ci.example", "Invalid OIDC issuer URI. The scheme must be https."),
+        ("ci.example", "Invalid OIDC issuer URI."),
+        ("https://ci.example/?a=b", "Invalid OIDC issuer URI."),
+        ("https://ci.example/#a", "Invalid OIDC issuer URI."),
+        ("https://me@ci.example/", "Invalid OIDC issuer URI."),
+        ("https://ci.example/a", None),
+    ],
+)
+def test_issuers_that_google_does_not_take(issuer: str, message: str | None) -> None:
+    problems = lint_provider({"google.subject": "assertion.sub"}, None, issuer)
+    assert [each.message for each in problems] == ([message] if message else [])
+
+
+@pytest.mark.parametrize(
+    ("condition", "takes"),
+    [("'a'", False), ("1 + 1", False), ("assertion.a", True), ("assertion.a == 'b'", True), ("[true]", False)],
+)
+def test_a_condition_must_be_able_to_be_true(condition: str, takes: bool) -> None:
+    assert (lint_provider({"google.subject": "assertion.sub"}, condition, ISSUER) == ()) is takes

@@ -50,7 +50,14 @@ def trace(condition: str, **attributes: str) -> list[tuple[str, int, str | None]
                 ("false", 1, "false"),
             ],
         ),
-        ("assertion.list.exists(e, e == 'x' && true)", [("assertion.list.exists(e, e == 'x' && true)", 0, "true")]),
+        (
+            "assertion.list.exists(e, e == 'x' && true)",
+            [("assertion.list.exists(e, e == 'x' && true)", 0, "true"), ("assertion.list", 1, "['x']")],
+        ),
+        (
+            "assertion.sub.startsWith('b')",
+            [("assertion.sub.startsWith('b')", 0, "false"), ("assertion.sub", 1, "a")],
+        ),
         (
             "attribute.none == 'x'",
             [("attribute.none == 'x'", 0, None), ("attribute.none", 1, None)],

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from gcp_wif import ci
-from gcp_wif.ci.export_format import Export, ExportFile, ExportOutput, FileFormat
+from gcp_wif.ci.export_format import CREDENTIALS_VARIABLES, Export, ExportFile, ExportOutput, FileFormat
 from gcp_wif.ci.model import CiSystem
 from gcp_wif.ci.shell_format import SHELL
+from gcp_wif.ci.vso_format import VSO
 from gcp_wif.errors import InputError
 from gcp_wif.job.export import export, export_target, exports
 
@@ -57,3 +58,14 @@ def test_where_there_is_none_the_system_says_what_to_do(run_context: Any) -> Non
     with pytest.raises(InputError) as caught:
         export_target(None, run_context({}))
     assert (caught.value.code, caught.value.hint) == ("WIF308", "Write `exports: on`.")
+
+
+def test_a_format_that_cannot_tell_logins_apart_ends_what_the_step_has() -> None:
+    endings = (Export(CREDENTIALS_VARIABLES[0], ""),)
+    assert OWN.ended_of(b"x", endings, {"/mine"}) == OWN.ended(b"x", endings)
+
+
+def test_what_is_left_over_of_another_login_is_ended_in_the_formats_own_way() -> None:
+    assert SHELL.left_over(("A", "B")) == b"unset A B\n"
+    assert SHELL.left_over(()) == b""
+    assert VSO.left_over(("A", "B")) == b"##vso[task.setvariable variable=A]\n##vso[task.setvariable variable=B]\n"

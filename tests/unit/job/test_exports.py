@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from gcp_wif.ci.export_format import CREDENTIALS_VARIABLES, PROJECT_VARIABLES, ExportFile, block_removed
 from gcp_wif.ci.shell_format import SHELL
-from gcp_wif.job.export import export, exports
+from gcp_wif.credential_config import CredentialConfig, FileSource, UrlSource
+from gcp_wif.endpoints import Endpoints
+from gcp_wif.job.export import export, exports, loopback_exports
 from gcp_wif.job.target import ProjectChoice
-from gcp_wif.names import ProjectId
+from gcp_wif.names import ProjectId, ProviderName
 
 WEAK = ProjectChoice(ProjectId("acme-prod"), explicit=False)
 EXPLICIT = ProjectChoice(ProjectId("acme-prod"), explicit=True)
@@ -164,3 +166,96 @@ def test_what_a_refused_login_takes_back(before: bytes, later: bytes) -> None:
     if later and before and not before.endswith(b"\n"):
         assert left.startswith(before + b"\n")
     assert block_removed(before, b"") == before
+
+
+class TestLoopback:
+    """A config that leads to this machine, behind a proxy."""
+
+    AGENT = CredentialConfig.build(
+        ProviderName.parse("projects/1/locations/global/workloadIdentityPools/pool/providers/provider", origin="test"),
+        UrlSource("http://127.0.0.1:4711/", (("X-A", "b"),)),
+        Endpoints(),
+    )
+
+    def found(
+        self, environ: dict[str, str], host: str | None = None, config: CredentialConfig = AGENT
+    ) -> dict[str, str]:
+        return {each.name: each.value for each in loopback_exports(config, host, environ)}
+
+    @pytest.mark.parametrize(
+        "name", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+    )
+    def test_any_proxy_is_kept_away(self, name: str) -> None:
+        wanted = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        assert self.found({name: "http://proxy.example:3128"}) == wanted
+
+    def test_without_a_proxy_nothing_is_exported(self) -> None:
+        assert self.found({"NO_PROXY": "a"}) == {}
+        assert self.found({"HTTPS_PROXY": ""}) == {}
+
+    @pytest.mark.parametrize(
+        ("environ", "upper", "lower"),
+        [
+            ({"NO_PROXY": "a,b"}, "a,b,127.0.0.1", "a,b,127.0.0.1"),
+            ({"no_proxy": "a, b"}, "a,b,127.0.0.1", "a,b,127.0.0.1"),
+            ({"NO_PROXY": "a", "no_proxy": "b"}, "a,127.0.0.1", "b,127.0.0.1"),
+            ({"NO_PROXY": "a,127.0.0.1"}, "a,127.0.0.1", "a,127.0.0.1"),
+            ({"NO_PROXY": "*"}, "*", "*"),
+            ({"NO_PROXY": "127.0.0.10"}, "127.0.0.10,127.0.0.1", "127.0.0.10,127.0.0.1"),
+        ],
+    )
+    def test_what_was_there_stays(self, environ: dict[str, str], upper: str, lower: str) -> None:
+        assert self.found({"HTTPS_PROXY": "x"} | environ) == {"NO_PROXY": upper, "no_proxy": lower}
+
+    def test_it_is_the_same_in_the_step_that_has_it_already(self) -> None:
+        first = self.found({"HTTPS_PROXY": "x", "NO_PROXY": "a"})
+        assert self.found({"HTTPS_PROXY": "x"} | first) == first
+
+    def test_a_file_needs_none(self) -> None:
+        config = self.AGENT._replace(source=FileSource("/t"))
+        assert self.found({"HTTPS_PROXY": "x"}, config=config) == {}
+        assert self.found({"HTTPS_PROXY": "x"}, config=config._replace(source=UrlSource("https://x.example/"))) == {}
+
+    def test_a_metadata_server_is_named(self) -> None:
+        wanted = {"GCE_METADATA_HOST": "127.0.0.1:1", "GCE_METADATA_IP": "127.0.0.1:1"}
+        assert self.found({}, "127.0.0.1:1") == wanted
+        assert self.found({"https_proxy": "x"}, "127.0.0.1:1").items() >= wanted.items()
+
+    def test_what_ends_the_exports_leaves_a_proxy_alone(self) -> None:
+        assert b"PROXY" not in SHELL.unset(()).upper()
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+@example(b"theirs", b"more\n")
+@example(b"export GOOGLE_APPLICATION_CREDENTIALS=/theirs\n", b"unset GOOGLE_CLOUD_PROJECT\n")
+@example(b"theirs\\", b"")
+def test_each_login_is_ended_by_itself(before: bytes, between: bytes) -> None:
+    """In either order, with everybody else's bytes around them."""
+    one, two = (exports(Path(name), WEAK) for name in ("/one", "/two"))
+    content = before + SHELL.appended(before, one, {}) + between
+    content += SHELL.appended(content, two, {})
+    for first, second in (("/one", "/two"), ("/two", "/one")):
+        left, _ = SHELL.ended_of(content, (), {first})
+        assert first.encode() + b"  # gcp-wif" not in left
+        assert second.encode() + b"  # gcp-wif" in left
+        left, _ = SHELL.ended_of(left, (), {second, "/another name of it"})
+        assert left == SHELL.ended(content, ())[0]
+    assert SHELL.ended_of(content, (), {"/neither"}) == (content, b"")
+
+
+def test_what_the_earlier_login_had_besides_is_unset() -> None:
+    content = SHELL.appended(b"", exports(Path("/one"), EXPLICIT, executables=True, boto_path="/b"), {})
+    content += SHELL.appended(content, exports(Path("/two"), None), {})
+    for name in (*PROJECT_VARIABLES, "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "BOTO_PATH"):
+        assert bash(content, name) == b"UNSET"
+    assert SHELL.appended(content, exports(Path("/two"), None), {}) == b""
+    content += SHELL.appended(content, exports(Path("/one"), WEAK), {})
+    assert bash(content, PROJECT_VARIABLES[0]) == b"acme-prod"
+    assert SHELL.ended(content, ()) == (b"", b"")
+
+
+def test_what_somebody_else_has_set_is_not_unset() -> None:
+    content = SHELL.appended(b"", exports(Path("/one"), EXPLICIT), {}) + b"export GCLOUD_PROJECT=theirs\n"
+    content += SHELL.appended(content, exports(Path("/two"), None), {})
+    assert bash(content, "GCLOUD_PROJECT") == b"theirs"
+    assert bash(content, "GOOGLE_CLOUD_PROJECT") == b"UNSET"
