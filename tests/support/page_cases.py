@@ -9,9 +9,11 @@ from rules import circleci_claims
 
 from gcp_wif.credential_config import CredentialConfig, FileSource
 from gcp_wif.doctor import Evidence
+from gcp_wif.doctor.answer import with_accepted, with_refusal
 from gcp_wif.doctor.evidence import MISSING, Binding
 from gcp_wif.doctor.sources import from_manifest
 from gcp_wif.endpoints import Endpoints
+from gcp_wif.errors import RefusedError
 from gcp_wif.manifest import Manifest
 from gcp_wif.names import Principal, ServiceAccountEmail
 from gcp_wif.refusals import RefusalKind
@@ -21,6 +23,7 @@ __all__ = ["CASES", "HOSTILE", "NOW", "healthy"]
 
 NOW = 1_800_000_000.0
 HOSTILE = "</code></table><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ x }}[= y =]\u202e\x1b[31m"
+IMPERSONATION_DENIED = "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist)."
 MEMBER = str(Principal.attribute(PROVIDER.pool, "project", PROJECT_ID))
 OTHER = "99aa2f90-3c4d-4e5f-8a6b-7c8d9e0f1a2b"
 NO_SSH = "assertion['oidc.circleci.com/ssh-rerun'] == false"
@@ -71,6 +74,19 @@ def healthy(**changes: Any) -> Evidence:
         token_origin="CIRCLE_OIDC_TOKEN",
     )
     return replace(seen, **changes)
+
+
+def job_alone() -> Evidence:
+    return replace(
+        healthy(),
+        pool_state=None,
+        provider_state=None,
+        account_state=None,
+        policy=None,
+        project_policy=None,
+        services=None,
+        live=False,
+    )
 
 
 def planned(**token: Any) -> Evidence:
@@ -129,16 +145,9 @@ CASES: dict[str, Evidence] = {
         account_state={"email": ACCOUNT, "disabled": True},
     ),
     "advice": healthy(policy=(Binding(IMPERSONATION_ROLE, (f"principalSet://iam.googleapis.com/{PROVIDER.pool}/*",)),)),
-    "job-alone": replace(
-        healthy(),
-        pool_state=None,
-        provider_state=None,
-        account_state=None,
-        policy=None,
-        project_policy=None,
-        services=None,
-        live=False,
-    ),
+    "job-alone": job_alone(),
+    "accepted": with_accepted(job_alone()),
+    "refused": with_refusal(job_alone(), RefusedError(IMPERSONATION_DENIED, code="WIF520")),
     "error-alone": Evidence(
         NOW,
         refused=RefusalKind.CONDITION_FALSE,

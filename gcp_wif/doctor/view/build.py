@@ -1,5 +1,6 @@
 """The page from the evidence and the report. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from gcp_wif.doctor.evidence import Evidence
@@ -30,6 +31,16 @@ _PLACES = {
     "api": "Google's APIs",
 }
 """Links whose own name is no name for a place."""
+
+_LEAD = 140
+"""Characters of a message that stand at the top as they are."""
+
+_ANSWERS = {
+    "accepted": ("Asked", "It accepted the job's own exchange."),
+    "refused": ("Asked", "It refused the job's own exchange."),
+    "none": ("No answer", "The job's own exchange got none."),
+}
+"""What came of the exchange that a job may make without any rights."""
 
 
 def page_model(evidence: Evidence, report: Report) -> PageModel:
@@ -72,11 +83,17 @@ def _verdict(report: Report) -> tuple[Mark, str, str]:
     advice = sum(each.level == "advice" for each in report.findings)
     warned = f" {counted(advice, 'thing')} should not be so, though it works: see below." if advice else ""
     if broken is not None:
-        return "broken", f"Broken at {_PLACES.get(broken.link, f'the {broken.link}')}", safe(broken.message)
+        return "broken", f"Broken at {_PLACES.get(broken.link, f'the {broken.link}')}", _in_short(safe(broken.message))
     if unseen:
         what = f"{counted(len(unseen), 'link')} of {len(report.links)} could not be judged: {', '.join(unseen)}."
         return "unknown", "Nothing broken in what was seen", what + warned
     return "fine", "Every link holds", f"All {len(report.links)} links hold, from the token to Google's APIs.{warned}"
+
+
+def _in_short(message: str) -> str:
+    """A long message's first statement: the whole stands with the finding."""
+    first = re.split(r"[:.] ", message, maxsplit=1)[0]
+    return message if len(message) <= _LEAD or first == message else f"{first}."
 
 
 def _provider(evidence: Evidence) -> Fact:
@@ -118,6 +135,9 @@ def _looked_at(evidence: Evidence) -> Fact:
               evidence.project_policy)  # fmt: skip
     if evidence.live:
         return Fact("Google", "Read live", ("With an admin's credentials.",), known=False)
+    if evidence.exchange is not None:
+        value, more = _ANSWERS[evidence.exchange]
+        return Fact("Google", value, (more,), known=False)
     if not evidence.deployed:
         return Fact("Google", "Not read", ("Judged by what the manifest would make.",), known=False)
     if any(state is not None for state in states):

@@ -28,6 +28,8 @@ _LABEL = 44
 _HOST = re.compile(r"\A[a-z0-9-]+(?:\.[a-z0-9-]+)+/")
 _CLAIM = re.compile(r"assertion\[(?P<quote>['\"])(?P<name>[^'\"]+)(?P=quote)\]")
 
+_PROVED = "Not seen, but proved by Google's answer."
+
 Content = tuple[list[Value], str]
 """A station's values, and a note."""
 
@@ -64,7 +66,8 @@ def _station(plan: _Plan, case: Case) -> Station:
     mark = _worst(links)
     values, note = plan.content(case)
     if not values and not note:
-        note = {"skipped": "Not reached.", "unknown": "Not seen."}.get(mark, "")
+        proved = _PROVED if evidence.proved.issuperset(plan.links) else ""
+        note = {"skipped": "Not reached.", "unknown": "Not seen.", "fine": proved}.get(mark, "")
     shown = tuple(values[:_MOST])
     if mark == "skipped":  # what would have been judged: no verdict
         shown = tuple(Value(value.label, value.text) for value in shown)

@@ -47,7 +47,8 @@ def test_the_finding_stands_at_its_station(name: str) -> None:
     model = model_of(CASES[name])
     first = next(each for each in model.stations if each.mark == "broken")
     assert first.name == BROKEN_AT[name]
-    assert first.findings[0].message == model.lead
+    assert first.findings[0].message.startswith(model.lead.rstrip("."))
+    assert len(model.lead) <= 140
     assert first.findings[0].steps
     assert model.mark == "broken"
     assert all(each.mark != "fine" for each in model.stations[FLOW.index(first.name) + 1 :])
@@ -98,6 +99,17 @@ def test_what_was_not_seen_is_unknown_and_says_what_settles_it() -> None:
     assert any(f"providers describe {PROVIDER}" in each.command for each in by_link["provider"].steps)
     assert by_link["api"].message == "Whether the APIs are on shows in Google alone, to whoever may see it"
     assert by_link["api"].steps[0].command == "gcp-wif doctor --live"
+
+
+def test_what_googles_answer_to_the_job_proves_is_said() -> None:
+    accepted, refused = model_of(CASES["accepted"]), model_of(CASES["refused"])
+    assert accepted.facts[3].more == ("It accepted the job's own exchange.",)
+    assert refused.facts[3].more == ("It refused the job's own exchange.",)
+    assert station(accepted, "binding").note == "Not seen, but proved by Google's answer."
+    assert station(refused, "condition").note == "Not seen, but proved by Google's answer."
+    assert refused.lead == "STS accepted the token, but its principal may not impersonate the account."
+    assert [each.mark for each in refused.stations][-2:] == ["broken", "skipped"]
+    assert all(each.values or each.note or each.findings for case in CASES.values() for each in model_of(case).stations)
 
 
 def test_of_a_station_that_is_not_reached_no_part_is_judged() -> None:
