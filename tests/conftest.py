@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -26,6 +27,12 @@ from gcp_wif.secrets import isolated
 NOW = 1_800_000_000.0
 
 hypothesis_profiles.register()
+
+# A shell starts what it runs in the background with these two ignored, and that is inherited: whatever the tests
+# interrupt would then not notice.
+for interrupt in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(interrupt) is signal.SIG_IGN:
+        signal.signal(interrupt, signal.default_int_handler if interrupt is signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from google_setup import ACCOUNT
-from namespaces import CLIENT, PYTHON, busybox_image, image_shell, require_namespaces, run_in_namespace
+from namespaces import CLIENT, PYTHON, ROOM, busybox_image, image_shell, require_namespaces, run_in_namespace
 from other_user import NAMELESS, commons, make
 from unproven import unproven
 
@@ -76,18 +76,18 @@ class TestNamespaces:
         require_namespaces("that a job runs on a read-only root, in a busybox image and in a container")
 
     def test_a_read_only_root_with_a_tmpfs(self, job) -> None:
-        mounts = "mount -t tmpfs tmpfs /tmp; mkdir /tmp/home; mount -o remount,bind,ro /"
-        env = job | {"HOME": "/tmp/home", "BASH_ENV": "/tmp/bash_env"}
-        output = run_in_namespace(mounts, f"! touch /anywhere\n{whole()}\nfind /tmp -type f -size +0", env)
+        mounts = f"mount -t tmpfs tmpfs {ROOM}; mkdir {ROOM}/home; mount -o remount,bind,ro /"
+        env = job | {"HOME": f"{ROOM}/home", "BASH_ENV": f"{ROOM}/bash_env"}
+        output = run_in_namespace(mounts, f"! touch /anywhere\n{whole()}\nfind {ROOM} -type f -size +0", env)
         assert client_worked(output)
         assert "Read-only file system" in output
-        assert output.rstrip().endswith("exports removed    /tmp/bash_env")
+        assert output.rstrip().endswith(f"exports removed    {ROOM}/bash_env")
 
     def test_a_home_on_the_read_only_root(self, job, tmp_path: Path) -> None:
-        mounts = "mount -t tmpfs tmpfs /tmp; mount -o remount,bind,ro /"
-        env = job | {"HOME": "/opt", "BASH_ENV": "/tmp/bash_env"}
+        mounts = f"mount -t tmpfs tmpfs {ROOM}; mount -o remount,bind,ro /"
+        env = job | {"HOME": "/opt", "BASH_ENV": f"{ROOM}/bash_env", "TMPDIR": ROOM}
         output = run_in_namespace(
-            mounts, f'"$PYTHON" -m gcp_wif login || echo "exit code $?"; find /tmp -type f\n{self._elsewhere()}', env
+            mounts, f'"$PYTHON" -m gcp_wif login || echo "exit code $?"; find {ROOM} -type f\n{self._elsewhere()}', env
         )
         first, _, second = output.partition("exit code 2\n")
         assert "error WIF303: --output-file: /opt is on a read-only file system" in first
@@ -102,12 +102,12 @@ class TestNamespaces:
         return f'export HOME="$(mktemp -d)"\n{whole()}'
 
     def test_a_temporary_folder_that_is_noexec(self, job) -> None:
-        mounts = "mount -t tmpfs -o noexec tmpfs /tmp; mkdir /tmp/home"
-        env = job | {"HOME": "/tmp/home", "BASH_ENV": "/tmp/bash_env", "TMPDIR": "/tmp"}
-        script = f"cp /bin/true /tmp/x; ! /tmp/x; rm /tmp/x\n{whole()}\nfind /tmp -type f -size +0"
+        mounts = f"mount -t tmpfs -o noexec tmpfs {ROOM}; mkdir {ROOM}/home"
+        env = job | {"HOME": f"{ROOM}/home", "BASH_ENV": f"{ROOM}/bash_env", "TMPDIR": f"{ROOM}"}
+        script = f"cp /bin/true {ROOM}/x; ! {ROOM}/x; rm {ROOM}/x\n{whole()}\nfind {ROOM} -type f -size +0"
         output = run_in_namespace(mounts, script, env)
         assert client_worked(output)
-        assert output.rstrip().endswith("exports removed    /tmp/bash_env")
+        assert output.rstrip().endswith(f"exports removed    {ROOM}/bash_env")
 
     def test_a_read_only_checkout(self, job, cli, tmp_path: Path) -> None:
         checkout = tmp_path / "checkout"
@@ -136,12 +136,14 @@ class TestNamespaces:
         """No bash: exports by a file that is sourced, by eval, or by the file of BASH_ENV, which nothing reads here."""
         busybox = require_client("busybox", proves="that a job runs in an image whose only shell is busybox")
         exports, flags, to = {
-            "file": (". /tmp/env", "--to /tmp/env", "--to /tmp/env"),
-            "eval": ('eval "$("$PYTHON" -m gcp_wif export --to stdout)"', "--to /tmp/unused", "--to /tmp/unused"),
+            "file": (f". {ROOM}/env", f"--to {ROOM}/env", f"--to {ROOM}/env"),
+            "eval": ('eval "$("$PYTHON" -m gcp_wif export --to stdout)"', f"--to {ROOM}/unused", f"--to {ROOM}/unused"),
             "bash_env": ('. "$BASH_ENV"', "", ""),
         }[way]
-        env = job | {"HOME": "/tmp/home", "PATH": "/bin"} | ({"BASH_ENV": "/tmp/env"} if way == "bash_env" else {})
-        script = f"! command -v bash; mkdir /tmp/home\n{whole(exports, flags, to=to)}\nfind /tmp -type f -size +0"
+        env = (
+            job | {"HOME": f"{ROOM}/home", "PATH": "/bin"} | ({"BASH_ENV": f"{ROOM}/env"} if way == "bash_env" else {})
+        )
+        script = f"! command -v bash; mkdir {ROOM}/home\n{whole(exports, flags, to=to)}\nfind {ROOM} -type f -size +0"
         root = tmp_path / "image"
         root.mkdir()
         output = run_in_namespace(busybox_image(root, busybox), script, env, shell=image_shell(root))
@@ -153,8 +155,8 @@ class TestNamespaces:
         busybox = require_client("busybox", proves="what a job is told in an image without bash")
         root = tmp_path / "image"
         root.mkdir()
-        script = 'mkdir /tmp/home; "$PYTHON" -m gcp_wif login || echo "exit code $?"; find /tmp/home -type f'
-        env = job | {"HOME": "/tmp/home", "PATH": "/bin"}
+        script = f'mkdir {ROOM}/home; "$PYTHON" -m gcp_wif login || echo "exit code $?"; find {ROOM}/home -type f'
+        env = job | {"HOME": f"{ROOM}/home", "PATH": "/bin"}
         output = run_in_namespace(busybox_image(root, busybox), script, env, shell=image_shell(root))
         assert "error WIF308" in output
         assert "--to stdout" in output
@@ -255,22 +257,22 @@ class TestUsers:
         return lambda script, **env: run_in_namespace(mounts, script, job | {"PATH": "/bin"} | env, shell=shell)
 
     def test_a_user_without_a_name(self, nameless) -> None:
-        script = f"mkdir /tmp/home; ! whoami\n{whole()}\nfind /tmp -type f -size +0"
-        output = nameless(script, HOME="/tmp/home", BASH_ENV="/tmp/home/env")
+        script = f"mkdir {ROOM}/home; ! whoami\n{whole()}\nfind {ROOM} -type f -size +0"
+        output = nameless(script, HOME=f"{ROOM}/home", BASH_ENV=f"{ROOM}/home/env")
         assert client_worked(output)
-        assert output.rstrip().endswith("exports removed    /tmp/home/env")
+        assert output.rstrip().endswith(f"exports removed    {ROOM}/home/env")
 
     def test_a_home_that_is_not_writable(self, nameless) -> None:
         """HOME=/ is what such a container has."""
-        env = {"HOME": "/", "BASH_ENV": "/tmp/env"}
-        told = nameless('"$PYTHON" -m gcp_wif login || echo "exit code $?"; find /tmp -type f', **env)
+        env = {"HOME": "/", "BASH_ENV": f"{ROOM}/env"}
+        told = nameless(f'"$PYTHON" -m gcp_wif login || echo "exit code $?"; find {ROOM} -type f', **env)
         assert "error WIF303: --output-file: / is not writable by this user" in told
         assert f"this run is user {NAMELESS}" in told
         assert 'HOME="$(mktemp -d)"' in told
         assert told.endswith("exit code 2\n")
         assert client_worked(nameless(f'export HOME="$(mktemp -d)"\n{whole()}', **env))
-        flags = "--output-file=/tmp/c --credential-source-file=/tmp/t"
-        told = nameless(whole(flags=flags, config="--output-file=/tmp/c"), **env)
+        flags = f"--output-file={ROOM}/c --credential-source-file={ROOM}/t"
+        told = nameless(whole(flags=flags, config=f"--output-file={ROOM}/c"), **env)
         assert client_worked(told)
         assert "`gcp-wif logout` will leave these files" in told
 

@@ -16,6 +16,8 @@ from unproven import unproven
 
 ROOT = Path(__file__).parents[2]
 PYTHON = sys.executable
+ROOM = "/srv" if ROOT.is_relative_to("/tmp") else "/tmp"
+"""A scratch folder of the job's; not ``/tmp`` where this repository is below that, since it must stay visible."""
 CLIENT = (
     "import google.auth, google.auth.transport.requests as t; "
     "c, p = google.auth.default(scopes=['https://www.googleapis.com/auth/cloud-platform']); c.refresh(t.Request()); "
@@ -63,7 +65,7 @@ def busybox_image(root: Path, busybox: str) -> str:
     folders = ["lib", "lib64", "usr/lib", "usr/lib64"]
     lines = [
         f"mount -t tmpfs -o mode=755 tmpfs {root}",
-        f"mkdir -p {root}/bin {root}/tmp {root}/proc {root}/dev {root}/etc",
+        f"mkdir -p {root}/bin {root}{ROOM} {root}/tmp {root}/proc {root}/dev {root}/etc",
     ]
     for folder in folders:
         place = Path("/", folder)
@@ -76,7 +78,7 @@ def busybox_image(root: Path, busybox: str) -> str:
     lines += [
         f"cp {busybox} {root}/bin/busybox",
         f"for applet in $({busybox} --list); do [ -e {root}/bin/$applet ] || ln -s busybox {root}/bin/$applet; done",
-        f"chmod 1777 {root}/tmp",
+        f"chmod 1777 {root}/tmp {root}{ROOM}",
         f"touch {root}/dev/null {root}/dev/urandom",
         f"mount --bind /dev/null {root}/dev/null",
         f"mount --bind /dev/urandom {root}/dev/urandom",
