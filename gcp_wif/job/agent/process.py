@@ -8,14 +8,12 @@ import json
 import os
 import selectors
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from gcp_wif.job.agent.child import Child
 from gcp_wif.job.agent.connections import Server
 from gcp_wif.job.agent.freshness import Attempts, HeldToken
 from gcp_wif.job.agent.log import Log
@@ -23,7 +21,6 @@ from gcp_wif.job.agent.order import Order
 from gcp_wif.job.agent.requests import Reply, Request, has_secret, is_for
 from gcp_wif.limits import (
     AGENT_ANSWER_BYTES,
-    AGENT_ERRAND_SECONDS,
     AGENT_LOOK_SECONDS,
     AGENT_ORDER_BYTES,
 )
@@ -34,68 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _BUSY_SECONDS = 0.2
-_ERRAND = (
-    "import sys; sys.path[:0] = sys.argv[1:2]; sys.path += sys.argv[2:]\n"
-    "from gcp_wif.job.agent.errand import main; main()"
-)
-
-
-class _Errand:
-    """One child that asks; see `errand`."""
-
-    def __init__(self, task: dict[str, Any], environ: dict[str, str], selector: selectors.BaseSelector) -> None:
-        self._selector = selector
-        self._deadline = time.monotonic() + AGENT_ERRAND_SECONDS
-        self._output = b""
-        self.answer: dict[str, Any] | None = None
-        self._process = subprocess.Popen(  # noqa: S603 - our own Python
-            [sys.executable, "-I", "-c", _ERRAND, *sys.argv[1:]],
-            env=environ, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
-        assert self._process.stdin is not None  # noqa: S101 - they are pipes
-        assert self._process.stdout is not None  # noqa: S101
-        with suppress(OSError):  # it has gone already
-            self._process.stdin.write(json.dumps(task).encode())
-            self._process.stdin.close()
-        self._pipe = self._process.stdout
-        selector.register(self._pipe, selectors.EVENT_READ, self._read)
-
-    def look(self) -> None:
-        """End it where it takes too long."""
-        if self.answer is None and time.monotonic() > self._deadline:
-            self._finish({"error": f"no answer within {AGENT_ERRAND_SECONDS:.0f} seconds"})
-
-    def stop(self) -> None:
-        """End it now."""
-        if self.answer is None:
-            self._finish({"error": "stopped"})
-
-    def _read(self) -> None:
-        part = os.read(self._pipe.fileno(), 1 << 16)
-        self._output += part
-        if len(self._output) > AGENT_ANSWER_BYTES:
-            self._finish({"error": "an answer that is too large"})
-        elif not part:
-            try:
-                answer = json.loads(self._output)
-            except ValueError:
-                answer = {"error": "no answer"}
-            self._finish(answer)
-
-    def _finish(self, answer: dict[str, Any]) -> None:
-        self.answer = answer
-        self._selector.unregister(self._pipe)
-        self._pipe.close()
-        try:
-            self._process.wait(1)
-        except subprocess.TimeoutExpired:
-            self._process.terminate()  # it ends the program that it runs
-            try:
-                self._process.wait(2)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
 
 
 class Agent:
@@ -113,7 +48,7 @@ class Agent:
         self._selector = selectors.DefaultSelector()
         self._server = Server(self._selector)
         self._job: int | None = None
-        self._errand: _Errand | None = None
+        self._errand: Child | None = None
         self._log: Log | None = None
         self._config_seen: tuple[int, int] | None = None
         self._why: _End | None = None
@@ -248,8 +183,8 @@ class Agent:
         self._errand = self._start(self._order.ask)
         return True
 
-    def _start(self, task: dict[str, Any]) -> _Errand:
-        return _Errand(task, self._order.environ, self._selector)
+    def _start(self, task: dict[str, Any]) -> Child:
+        return Child(task, self._order.environ, self._selector)
 
     def _asked(self, answer: dict[str, Any]) -> None:
         self._errand = None
